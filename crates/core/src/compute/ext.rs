@@ -1,0 +1,6 @@
+use super::provider::Compute;
+
+/// Conveniences for every [`Compute`].
+pub trait ComputeExt: Compute {}
+
+impl<T: Compute + ?Sized> ComputeExt for T {}

@@ -1,0 +1,6 @@
+use super::store::ObjectStore;
+
+/// Conveniences for every [`ObjectStore`].
+pub trait ObjectStoreExt: ObjectStore {}
+
+impl<T: ObjectStore + ?Sized> ObjectStoreExt for T {}
