@@ -1,1 +1,11 @@
-//! local
+//! The embedded provider of polycloud: everything that the clouds do, without one.
+//!
+//! - [`MemoryStore`] keeps objects in memory, [`LocalStore`] in the files of a directory. Both have the
+//!   conditions, versions, metadata, tags, checksums and multipart uploads of the clouds.
+
+mod listing;
+mod memory;
+mod store;
+
+pub use self::memory::{MemoryBuckets, MemoryStore, MemoryStoreBuilder};
+// pub use self::store::{Durability, LocalBuckets, LocalStore, LocalStoreBuilder};

@@ -83,7 +83,7 @@ pub trait MultipartStore: fmt::Debug + Send + Sync {
 }
 
 /// Identifies an upload of a key. It can be stored and used by another process.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UploadId(String);
 
