@@ -4,13 +4,15 @@ use std::fmt;
 
 use crc_fast::CrcAlgorithm;
 use md5::Md5;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::capability::Feature;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A way to compute a checksum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ChecksumAlgorithm {
     /// CRC-32C (Castagnoli, RFC 3720).
@@ -95,7 +97,8 @@ impl Hasher {
 }
 
 /// The checksum of some content. `Display` prints it as `algorithm:hex`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Checksum {
     /// CRC-32C.
@@ -149,7 +152,8 @@ impl fmt::Display for Checksum {
 }
 
 /// The checksums that a provider holds for an object: at most one per algorithm, cheapest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct ChecksumSet(Vec<Checksum>);
 
 impl ChecksumSet {

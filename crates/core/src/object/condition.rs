@@ -104,6 +104,18 @@ impl Revision {
     pub fn new(etag: impl Into<Option<ETag>>, version: impl Into<Option<VersionId>>) -> Self {
         Self { etag: etag.into(), version: version.into() }
     }
+
+    /// Whether both were taken from the same object: they agree in every part that both have, and have
+    /// one in common.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let etag = self.etag.as_ref().zip(other.etag.as_ref()).map(|(a, b)| a == b);
+        let version = self.version.as_ref().zip(other.version.as_ref()).map(|(a, b)| a == b);
+        match (etag, version) {
+            (None, None) => false,
+            (etag, version) => etag.unwrap_or(true) && version.unwrap_or(true),
+        }
+    }
 }
 
 /// What must hold for an operation to happen. The provider checks and acts in one atomic step.
@@ -193,7 +205,7 @@ impl Precondition {
         let holds = match self {
             Self::IfAbsent => return Err(ErrorKind::AlreadyExists.into()),
             Self::IfExists => true,
-            Self::IfUnchanged(revision) => *revision == current.revision,
+            Self::IfUnchanged(revision) => revision.is_same(&current.revision),
             Self::IfMatch(wanted) => etag == Some(wanted),
             Self::IfNoneMatch(unwanted) => etag != Some(unwanted),
             Self::IfModifiedSince(time) => seconds(current.last_modified) > seconds(*time),
@@ -239,6 +251,18 @@ mod tests {
     fn quotes_are_the_wires_business() {
         assert_eq!(ETag::new("\"0x8D\""), ETag::new("0x8D"));
         assert_eq!(ETag::new("0x8D").quoted(), "\"0x8D\"");
+    }
+
+    #[test]
+    fn revisions_are_compared_by_what_both_have() {
+        let revision = |etag: Option<&str>, version: Option<&str>| {
+            Revision::new(etag.map(ETag::new), version.map(VersionId::new))
+        };
+        let full = revision(Some("e"), Some("v"));
+        assert!(full.is_same(&full) && full.is_same(&revision(Some("e"), None)));
+        assert!(!full.is_same(&revision(Some("e"), Some("w"))));
+        assert!(!full.is_same(&revision(Some("f"), Some("v"))));
+        assert!(!full.is_same(&revision(None, None)));
     }
 
     #[test]

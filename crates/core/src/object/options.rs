@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use crate::capability::{Feature, Requires};
 use crate::checksum::{Checksum, ChecksumAlgorithm};
 
@@ -114,7 +116,8 @@ impl Requires for HeadOptions {
 }
 
 /// Which checksum travels with a write and is stored with the object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ChecksumRequest {
     /// What the backend needs to notice damage on the way; none where there is no way to go.
