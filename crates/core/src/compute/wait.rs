@@ -106,7 +106,7 @@ const AGREEING_READS: u32 = 2;
 
 /// What one read means for the wait.
 enum Look {
-    Reached(Option<Instance>),
+    Reached(Option<Box<Instance>>),
     Lost(Error),
     Again { hint: Option<Duration>, failure: Option<Error> },
 }
@@ -151,7 +151,7 @@ impl Wait<'_> {
                 return Err(self.timed_out(failure));
             };
             let hint = match self.judge(read) {
-                Look::Reached(instance) => return Ok(instance),
+                Look::Reached(instance) => return Ok(instance.map(|instance| *instance)),
                 Look::Lost(error) => return Err(error),
                 Look::Again { hint, failure: now } => {
                     failure = now;
@@ -182,7 +182,7 @@ impl Wait<'_> {
         };
         self.last = Some(instance.status.clone());
         match instance.state().reach(self.target) {
-            Reach::Now => Look::Reached(Some(instance)),
+            Reach::Now => Look::Reached(Some(Box::new(instance))),
             Reach::Yes => {
                 (self.on_its_way, self.off_course) = (true, 0);
                 Look::Again { hint: None, failure: None }
