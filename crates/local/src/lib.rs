@@ -3,9 +3,11 @@
 //! - [`MemoryStore`] keeps objects in memory, [`LocalStore`] in the files of a directory. Both have the
 //!   conditions, versions, metadata, tags, checksums and multipart uploads of the clouds.
 
+mod config;
 mod listing;
 mod memory;
 mod store;
 
+pub use self::config::MemoryConfig;
 pub use self::memory::{MemoryBuckets, MemoryStore, MemoryStoreBuilder};
 // pub use self::store::{Durability, LocalBuckets, LocalStore, LocalStoreBuilder};
