@@ -1,0 +1,71 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::bail;
+use bytes::Bytes;
+use polycloud_core::object::{
+    GetOptions, Key, ListOptions, ObjectStore, PutOptions, UploadOptions,
+};
+use polycloud_local::MemoryStore;
+
+use super::Client;
+use crate::suite::Store;
+
+/// This project.
+#[derive(Clone)]
+pub(super) struct Polycloud(Arc<dyn ObjectStore>);
+
+impl Client for Polycloud {
+    type Key = Key;
+
+    fn open(store: Store, dir: &Path) -> anyhow::Result<Self> {
+        Ok(Self(match store {
+            Store::Memory => Arc::new(MemoryStore::new()),
+            Store::Durable | Store::Fast => bail!("no files in {} yet", dir.display()),
+        }))
+    }
+
+    fn key(name: &str) -> anyhow::Result<Key> {
+        Ok(Key::new(name)?)
+    }
+
+    async fn put(&self, key: &Key, content: Bytes) -> anyhow::Result<()> {
+        self.0.put(key, content.into(), &PutOptions::default()).await?;
+        Ok(())
+    }
+
+    async fn get(&self, key: &Key) -> anyhow::Result<u64> {
+        let result = self.0.get(key, &GetOptions::default()).await?;
+        Ok(result.bytes().await?.len() as u64)
+    }
+
+    async fn list(&self) -> anyhow::Result<u64> {
+        let (options, mut token, mut count) = (ListOptions::default(), None, 0);
+        loop {
+            let page = self.0.list_page(&options, token.as_ref()).await?;
+            count += page.entries.len() as u64;
+            token = page.next;
+            if token.is_none() {
+                return Ok(count);
+            }
+        }
+    }
+
+    async fn stream_in(&self, key: &Key, piece: Bytes, count: u64) -> anyhow::Result<()> {
+        let mut upload = self.0.upload(key, &UploadOptions::default()).await?;
+        for _ in 0..count {
+            upload.write(piece.clone()).await?;
+        }
+        upload.complete().await?;
+        Ok(())
+    }
+
+    async fn stream_out(&self, key: &Key) -> anyhow::Result<u64> {
+        let mut body = self.0.get(key, &GetOptions::default()).await?.body;
+        let mut sum = 0;
+        while let Some(piece) = body.next_chunk().await? {
+            sum += piece.len() as u64;
+        }
+        Ok(sum)
+    }
+}

@@ -1,0 +1,150 @@
+//! Drives a client through a case.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use bytes::Bytes;
+
+use crate::client::Client;
+use crate::measure::{Measured, Start};
+use crate::suite::{Case, Store, Work};
+
+/// Small objects in turn, as many as that; large ones as many as fit into [`LARGE_BYTES`].
+const OBJECTS: usize = 1_000;
+const LARGE_BYTES: usize = 128 << 20;
+/// Objects that a listing finds in each directory.
+const PER_DIRECTORY: usize = 1_000;
+/// Size of the pieces in which a stream is written.
+const PIECE: usize = 1 << 20;
+
+/// Measures calls for about the given time, after the set-up and enough calls to know how many.
+pub(crate) async fn measure<C: Client>(
+    client: C,
+    case: &Case,
+    dir: &Path,
+    time: Duration,
+) -> anyhow::Result<Measured> {
+    let mut load = Load::<C>::new(case)?;
+    load.set_up(&client, case, dir).await?;
+    if !matches!(case.work, Work::Put(_) | Work::StreamIn(_)) {
+        // It would count as memory of the reads.
+        load.content = Bytes::new();
+    }
+    let mut calls = 1;
+    loop {
+        let start = Start::now()?;
+        load.batch(&client, case, calls).await?;
+        let elapsed = start.elapsed();
+        if elapsed * 8 >= time {
+            let wanted = (calls as f64 * time.as_secs_f64() / elapsed.as_secs_f64()).ceil();
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "1 to 8 × calls"
+            )]
+            let wanted = (wanted as u64).max(1);
+            let start = Start::now()?;
+            load.batch(&client, case, wanted).await?;
+            return start.per_call(wanted * case.tasks as u64);
+        }
+        calls *= 2;
+    }
+}
+
+/// Keys and content, made once, outside of what is measured.
+struct Load<C: Client> {
+    keys: Vec<C::Key>,
+    content: Bytes,
+}
+
+impl<C: Client> Load<C> {
+    fn new(case: &Case) -> anyhow::Result<Self> {
+        let (count, size) = match case.work {
+            Work::Put(size) | Work::Get(size) => ((LARGE_BYTES / size).clamp(1, OBJECTS), size),
+            Work::List(count) => (count, 1),
+            Work::StreamIn(_) | Work::StreamOut(_) => (1, PIECE),
+        };
+        let name = |i| format!("logs/{:03}/object-{:04}", i / PER_DIRECTORY, i % PER_DIRECTORY);
+        let keys = (0..count).map(|i| C::key(&name(i))).collect::<anyhow::Result<_>>()?;
+        // Not all alike, so that nothing on the way can do better than to copy them.
+        let content = (0..size).map(|i| (i.wrapping_mul(0x9E37_79B9) >> 13).to_le_bytes()[0]);
+        Ok(Self { keys, content: content.collect() })
+    }
+
+    /// Writes what the calls read. Files that an earlier round wrote are used again.
+    async fn set_up(&self, client: &C, case: &Case, dir: &Path) -> anyhow::Result<()> {
+        let done = dir.join("ready");
+        let files = case.store != Store::Memory;
+        if files && done.exists() {
+            return Ok(());
+        }
+        match case.work {
+            // The first write of a key makes a directory entry; what is measured replaces objects.
+            Work::Put(_) | Work::Get(_) | Work::List(_) => {
+                for key in &self.keys {
+                    client.put(key, self.content.clone()).await?;
+                }
+            }
+            Work::StreamIn(_) => {}
+            Work::StreamOut(size) => {
+                client.stream_in(self.key(0)?, self.content.clone(), pieces(size)).await?;
+            }
+        }
+        if files {
+            std::fs::write(done, "")?;
+            // What the set-up left to be written must not burden the calls.
+            nix::unistd::sync();
+        }
+        Ok(())
+    }
+
+    fn key(&self, number: usize) -> anyhow::Result<&C::Key> {
+        self.keys.get(number % self.keys.len()).context("no keys")
+    }
+
+    /// As many calls as stated in each of the case's tasks.
+    async fn batch(&self, client: &C, case: &Case, calls: u64) -> anyhow::Result<()> {
+        let (work, tasks) = (case.work, case.tasks);
+        let spawned: Vec<_> = (0..tasks)
+            .map(|task| {
+                let client = client.clone();
+                // Each task has keys of its own, as far as there are enough.
+                let keys: Vec<_> = self.keys.iter().skip(task).step_by(tasks).cloned().collect();
+                let keys = if keys.is_empty() { self.keys.clone() } else { keys };
+                let content = self.content.clone();
+                tokio::spawn(async move {
+                    for key in keys.iter().cycle().take(usize::try_from(calls)?) {
+                        call(&client, work, key, &content).await?;
+                    }
+                    anyhow::Ok(())
+                })
+            })
+            .collect();
+        for task in spawned {
+            task.await??;
+        }
+        Ok(())
+    }
+}
+
+async fn call<C: Client>(
+    client: &C,
+    work: Work,
+    key: &C::Key,
+    content: &Bytes,
+) -> anyhow::Result<()> {
+    let (found, expected) = match work {
+        Work::Put(_) => return client.put(key, content.clone()).await,
+        Work::StreamIn(size) => return client.stream_in(key, content.clone(), pieces(size)).await,
+        Work::Get(size) => (client.get(key).await?, size as u64),
+        Work::List(count) => (client.list().await?, count as u64),
+        Work::StreamOut(size) => (client.stream_out(key).await?, size),
+    };
+    ensure!(found == expected, "found {found} instead of {expected}");
+    Ok(())
+}
+
+fn pieces(size: u64) -> u64 {
+    size / PIECE as u64
+}
