@@ -13,6 +13,11 @@ pub(crate) trait Walk {
 
     /// The next entry. Its version is needed only where versions are listed.
     fn next(&mut self) -> Result<Option<Found<Self::Item>>>;
+
+    /// Takes back the last entry, which came next at this position: the following page begins there.
+    fn unread(&mut self, found: Found<Self::Item>, position: Position) {
+        let _: (Found<Self::Item>, Position) = (found, position);
+    }
 }
 
 /// An entry of a walk.
@@ -56,12 +61,17 @@ pub(crate) fn page<W: Walk>(
     walk.seek(&start(options, token)?)?;
 
     let mut lines = Vec::new();
-    let mut last = None;
-    while let Some(Found { key, version, item }) = walk.next()? {
-        let Some(rest) = key.strip_prefix(options.prefix.as_str()) else { break };
-        if lines.len() == limit {
-            return Ok((lines, last.as_ref().map(Last::token)));
+    let mut last = None::<Last>;
+    while let Some(found) = walk.next()? {
+        if !found.key.starts_with(options.prefix.as_str()) {
+            break;
         }
+        if let Some(last) = last.as_ref().filter(|_| lines.len() == limit) {
+            walk.unread(found, last.position());
+            return Ok((lines, Some(last.token())));
+        }
+        let Found { key, version, item } = found;
+        let rest = key.get(options.prefix.len()..).unwrap_or_default();
         let group = delimiter
             .and_then(|delimiter| rest.find(delimiter).map(|at| at + delimiter.len()))
             .and_then(|end| key.get(..options.prefix.len() + end));
@@ -86,6 +96,16 @@ enum Last {
 }
 
 impl Last {
+    fn position(&self) -> Position {
+        match self {
+            Self::Entry(key, None) => Position::After(key.as_str().into()),
+            Self::Entry(key, Some(version)) => {
+                Position::AfterVersion(key.as_str().into(), version.clone())
+            }
+            Self::Group(group) => behind(group),
+        }
+    }
+
     fn token(&self) -> PageToken {
         PageToken::new(match self {
             Self::Entry(key, None) => format!("k{}", key.as_str()),
@@ -106,10 +126,7 @@ fn start(options: &ListOptions, token: Option<&PageToken>) -> Result<Position> {
     let text = token.as_str();
     let position = match (text.get(..1), text.get(1..)) {
         (Some("k"), Some(key)) => Position::After(key.into()),
-        (Some("p"), Some(group)) => match behind_prefix(group) {
-            Some(behind) => Position::At(behind),
-            None => Position::After(group.into()),
-        },
+        (Some("p"), Some(group)) => behind(group),
         (Some("v"), Some(rest)) => {
             let (version, key) = rest.split_once('/').ok_or_else(bad)?;
             Position::AfterVersion(key.into(), VersionId::new(version))
@@ -117,6 +134,11 @@ fn start(options: &ListOptions, token: Option<&PageToken>) -> Result<Position> {
         _ => return Err(bad()),
     };
     Ok(position)
+}
+
+/// Behind all keys that begin with this.
+fn behind(group: &str) -> Position {
+    behind_prefix(group).map_or_else(|| Position::After(group.into()), Position::At)
 }
 
 /// The least text that is greater than everything that begins with `prefix`, or `None` if there is none.

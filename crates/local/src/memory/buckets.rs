@@ -13,7 +13,8 @@ use polycloud_core::object::{
 use polycloud_core::page::PageToken;
 use polycloud_core::{ErrorKind, Result, ResultExt};
 
-use super::store::{CAPABILITIES, MemoryStore, PROVIDER};
+use super::store::{MemoryStore, PROVIDER};
+use crate::common::CAPABILITIES;
 
 /// Buckets in memory. Clones share them; they live until the last clone is dropped.
 #[derive(Clone)]

@@ -4,7 +4,6 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use polycloud_core::capability::Capabilities;
 use polycloud_core::object::{
     CompleteOptions, CopySource, ETag, Key, MultipartStore, ObjectStore as _, Part, PartNumber,
     Payload, PutOptions, PutResult, Range, UploadId, UploadInfo, UploadPage,
@@ -13,7 +12,8 @@ use polycloud_core::page::PageToken;
 use polycloud_core::{Error, ErrorKind, Result, ResultExt};
 
 use super::object::Content;
-use super::store::{MemoryStore, PROVIDER, check_attributes, shared};
+use super::store::{MemoryStore, PROVIDER, shared};
+use crate::common::{check_create, check_parts};
 
 /// Uploads that are neither completed nor aborted, ordered as they are listed.
 #[derive(Debug, Default)]
@@ -45,38 +45,6 @@ impl Uploads {
 
 fn unknown() -> Error {
     ErrorKind::UploadNotFound.into()
-}
-
-/// Refuses a condition at the start of an upload, where it would mean nothing.
-pub(crate) fn check_create(capabilities: &Capabilities, options: &PutOptions) -> Result<()> {
-    capabilities.check(options)?;
-    if options.precondition.is_some() {
-        return Err(Error::invalid(
-            "the precondition of a multipart upload belongs to its completion",
-        ));
-    }
-    check_attributes(&options.attributes)
-}
-
-/// Checks a list of parts against those that have arrived. `arrived` finds one by its number.
-pub(crate) fn check_parts(
-    parts: &[Part],
-    mut arrived: impl FnMut(PartNumber) -> Option<Part>,
-) -> Result<()> {
-    if parts.is_empty() {
-        return Err(Error::invalid("an upload is completed with at least one part"));
-    }
-    let mut before = None;
-    for part in parts {
-        if before >= Some(part.number) {
-            return Err(Error::invalid(format!("part {} is out of order", part.number)));
-        }
-        if arrived(part.number).as_ref() != Some(part) {
-            return Err(Error::invalid(format!("part {} is not one that was sent", part.number)));
-        }
-        before = Some(part.number);
-    }
-    Ok(())
 }
 
 impl MemoryStore {
@@ -150,7 +118,7 @@ fn parse_token(token: &PageToken) -> Result<(Key, UploadId)> {
 #[async_trait]
 impl MultipartStore for MemoryStore {
     async fn create(&self, key: &Key, options: &PutOptions) -> Result<UploadId> {
-        check_create(self.capabilities(), options).during(PROVIDER, "create_multipart", key)?;
+        check_create(options).during(PROVIDER, "create_multipart", key)?;
         let id = UploadId::new(self.fresh_id());
         let pending = Pending {
             options: options.clone(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use polycloud_core::capability::{Capabilities, Feature, Limits, Support};
+use polycloud_core::capability::Capabilities;
 use polycloud_core::checksum::ChecksumSet;
 use polycloud_core::clock::{Clock, SystemClock};
 use polycloud_core::object::{
@@ -17,68 +17,17 @@ use polycloud_core::object::{
     Verify, VersionId,
 };
 use polycloud_core::page::PageToken;
-use polycloud_core::{Error, ErrorKind, Result, ResultExt};
+use polycloud_core::{ErrorKind, Result, ResultExt};
 
 use super::buckets::WeakBuckets;
 use super::multipart::Uploads;
 use super::object::{Content, Object, Slot, Version};
 use super::shards::Shards;
 use super::upload::MemoryUpload;
+use crate::common::{CAPABILITIES, LIMITS, check_attributes, check_update};
 use crate::listing::{self, Line};
 
 pub(super) const PROVIDER: &str = "memory";
-
-/// What both embedded stores can do, but for what has no meaning without a provider: storage
-/// classes, signed URLs, lifecycle rules, locations.
-pub(crate) const CAPABILITIES: Capabilities = {
-    use Feature as F;
-    Capabilities::NONE.with_limits(LIMITS).with(
-        Support::Native,
-        &[
-            F::RangeSuffix,
-            F::ReadIfMatch,
-            F::ReadIfNoneMatch,
-            F::ReadIfDate,
-            F::ReadVersion,
-            F::WriteIfAbsent,
-            F::WriteIfExists,
-            F::WriteIfMatch,
-            F::WriteIfNoneMatch,
-            F::WriteIfDate,
-            F::DeleteIfExists,
-            F::DeleteIfMatch,
-            F::DeleteIfOther,
-            F::DeleteVersion,
-            F::CopySourceCondition,
-            F::CopySourceVersion,
-            F::CopyAcrossBuckets,
-            F::Attributes,
-            F::Metadata,
-            F::Tags,
-            F::UpdateAttributes,
-            F::UpdateTags,
-            F::Crc32c,
-            F::Crc64Nvme,
-            F::Md5,
-            F::Sha256,
-            F::ListStartAfter,
-            F::ListDelimiter,
-            F::ListAttributes,
-            F::ListTags,
-            F::ListVersions,
-            F::Multipart,
-            F::MultipartCopy,
-            F::BucketVersioning,
-        ],
-    )
-};
-
-const LIMITS: Limits = {
-    let mut limits = Limits::NONE;
-    limits.metadata_bytes = Some(2_048);
-    limits.parts = 50_000;
-    limits
-};
 
 /// An object store in memory.
 ///
@@ -342,15 +291,6 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
-/// Checks what every write of attributes has to respect.
-pub(crate) fn check_attributes(attributes: &Attributes) -> Result<()> {
-    let (size, limit) = (attributes.metadata().size(), LIMITS.metadata_bytes.unwrap_or(u64::MAX));
-    if size <= limit {
-        return Ok(());
-    }
-    Err(Error::invalid(format!("the metadata has {size} bytes, the store takes {limit}")))
-}
-
 #[async_trait]
 impl ObjectStore for MemoryStore {
     fn info(&self) -> &StoreInfo {
@@ -508,15 +448,6 @@ impl ObjectStore for MemoryStore {
     fn native(&self) -> &dyn Any {
         self
     }
-}
-
-/// Checks what `ObjectStore::update` promises to refuse.
-pub(crate) fn check_update(update: &ObjectUpdate) -> Result<()> {
-    let ObjectUpdate { attributes, tags, storage_class, .. } = update;
-    if attributes.is_none() && tags.is_none() && storage_class.is_none() {
-        return Err(Error::invalid("the update changes nothing"));
-    }
-    attributes.as_ref().map_or(Ok(()), check_attributes)
 }
 
 /// Shares attributes and tags between versions, copies and listings. Most objects have none, so that
