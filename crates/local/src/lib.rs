@@ -10,6 +10,8 @@ mod memory;
 #[cfg(unix)]
 mod store;
 
+#[cfg(unix)]
+pub use self::config::FileConfig;
 pub use self::config::MemoryConfig;
 pub use self::memory::{MemoryBuckets, MemoryStore, MemoryStoreBuilder};
 #[cfg(unix)]

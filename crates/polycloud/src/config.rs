@@ -1,5 +1,7 @@
+use std::fmt;
 use std::sync::Arc;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde::ser::Error as _;
 use serde::{Deserialize, Serialize, Serializer};
@@ -15,6 +17,9 @@ pub(crate) trait Backend<T: ?Sized>: Serialize + DeserializeOwned {
     /// The options of a URL, with what its host and path say among them.
     fn options(address: &Address) -> Result<Options>;
 
+    /// The field that the host and path of a URL hold, and the URL up to its options.
+    fn location(&self) -> (&'static str, String);
+
     /// Opens what is configured.
     fn open(&self, shared: &Shared) -> impl Future<Output = Result<Arc<T>>> + Send;
 }
@@ -25,7 +30,7 @@ macro_rules! backends {
         $(#[doc = $doc:literal])+
         $name:ident opens $object:ident as $what:literal:
         $($(#[doc = $about:literal])+
-            $scheme:literal of $feature:literal => $variant:ident($config:ty),)*
+            $scheme:literal if $available:tt => $variant:ident($config:ty),)*
     ) => {
         $(#[doc = $doc])+
         #[derive(Debug, Clone, PartialEq)]
@@ -33,12 +38,12 @@ macro_rules! backends {
         pub enum $name {
             $(
                 $(#[doc = $about])+
-                #[cfg(feature = $feature)]
+                #[cfg $available]
                 $variant($config),
             )*
         }
 
-        $(#[cfg(feature = $feature)] impl From<$config> for $name {
+        $(#[cfg $available] impl From<$config> for $name {
             fn from(config: $config) -> Self {
                 Self::$variant(config)
             }
@@ -46,12 +51,12 @@ macro_rules! backends {
 
         impl $name {
             /// The schemes of URLs, which are also the values of `type` in configuration files.
-            pub(crate) const SCHEMES: &'static [&'static str] = &[$(#[cfg(feature = $feature)] $scheme,)*];
+            pub(crate) const SCHEMES: &'static [&'static str] = &[$(#[cfg $available] $scheme,)*];
 
             /// Reads the configuration that a URL stands for.
             pub(crate) fn from_address(address: &Address) -> Result<Self> {
                 match address.scheme() {
-                    $(#[cfg(feature = $feature)] $scheme => {
+                    $(#[cfg $available] $scheme => {
                         Self::read($scheme, &<$config as Backend<dyn $object>>::options(address)?)
                     })*
                     other => Err(schemes::missing($what, other, Self::SCHEMES.iter().copied())),
@@ -60,22 +65,30 @@ macro_rules! backends {
 
             fn read(kind: &str, options: &Options) -> Result<Self> {
                 match kind {
-                    $(#[cfg(feature = $feature)] $scheme => options.read().map(Self::$variant),)*
+                    $(#[cfg $available] $scheme => options.read().map(Self::$variant),)*
                     other => Err(schemes::missing($what, other, Self::SCHEMES.iter().copied())),
                 }
             }
 
             fn fields(&self) -> serde_json::Result<(&'static str, Value)> {
                 match *self {
-                    $(#[cfg(feature = $feature)] Self::$variant(ref config) => {
+                    $(#[cfg $available] Self::$variant(ref config) => {
                         Ok(($scheme, serde_json::to_value(config)?))
+                    })*
+                }
+            }
+
+            fn location(&self) -> (&'static str, String) {
+                match *self {
+                    $(#[cfg $available] Self::$variant(ref config) => {
+                        Backend::<dyn $object>::location(config)
                     })*
                 }
             }
 
             pub(crate) async fn open(&self, shared: &Shared) -> Result<Arc<dyn $object>> {
                 match *self {
-                    $(#[cfg(feature = $feature)] Self::$variant(ref config) => {
+                    $(#[cfg $available] Self::$variant(ref config) => {
                         Backend::<dyn $object>::open(config, shared).await
                     })*
                 }
@@ -87,8 +100,10 @@ macro_rules! backends {
 backends! {
     /// The configuration of one kind of store.
     StoreBackend opens ObjectStore as "store":
+    /// `file:///dir`: the files of a directory.
+    "file" if (all(feature = "local", unix)) => File(polycloud_local::FileConfig),
     /// `memory:` and `memory://bucket`: the memory of this process.
-    "memory" of "local" => Memory(polycloud_local::MemoryConfig),
+    "memory" if (feature = "local") => Memory(polycloud_local::MemoryConfig),
 }
 
 backends! {
@@ -140,6 +155,16 @@ impl StoreConfig {
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
+    }
+
+    /// The URL that stands for this configuration.
+    ///
+    /// # Errors
+    /// [`Config`](crate::ErrorKind::Config) if a field cannot be written in a URL: a path that is not UTF-8.
+    pub fn url(&self) -> Result<String> {
+        let Self { backend, prefix } = self;
+        let prefix = prefix.as_ref().map(|prefix| ("prefix", prefix.as_str()));
+        join_url(backend.fields(), backend.location(), prefix)
     }
 
     /// Opens the store, with nothing shared. See [`open_store`](crate::open_store).
@@ -210,6 +235,14 @@ impl ComputeConfig {
         Ok(Self { backend: ComputeBackend::from_address(address)? })
     }
 
+    /// The URL that stands for this configuration.
+    ///
+    /// # Errors
+    /// As [`StoreConfig::url`].
+    pub fn url(&self) -> Result<String> {
+        join_url(self.backend.fields(), self.backend.location(), None)
+    }
+
     /// Opens the compute, with nothing shared. See [`open_compute`](crate::open_compute).
     ///
     /// # Errors
@@ -278,4 +311,30 @@ fn join_type(
     let text = |(name, value): (&str, &str)| (name.to_owned(), value.into());
     let common = common.into_iter().map(text);
     Ok([text(("type", kind))].into_iter().chain(common).chain(own).collect())
+}
+
+/// What stands for itself in the path and in the options of a URL.
+const PLAIN: AsciiSet =
+    NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Escapes text for the path or an option of a URL.
+pub(crate) fn escaped(text: &str) -> impl fmt::Display {
+    utf8_percent_encode(text, &PLAIN)
+}
+
+/// Writes fields as the options of a URL, but for the one that its host or path holds.
+fn join_url(
+    fields: serde_json::Result<(&'static str, Value)>,
+    (located, mut url): (&str, String),
+    common: Option<(&str, &str)>,
+) -> Result<String> {
+    let mut fields = join_type(fields, common)
+        .map_err(|error| Error::config("the configuration has no URL").with_source(error))?;
+    fields.retain(|name, _| name != located && name != "type");
+    for (n, (name, value)) in fields.iter().enumerate() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let between = if n == 0 { '?' } else { '&' };
+        url.push_str(&format!("{between}{name}={}", escaped(&text)));
+    }
+    Ok(url)
 }

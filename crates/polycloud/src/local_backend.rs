@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use polycloud_local::MemoryConfig;
 
-use crate::config::Backend;
+use crate::config::{Backend, escaped};
 use crate::options::Options;
 use crate::registry::Shared;
 use crate::{Address, Error, ObjectStore, Result};
@@ -23,7 +23,49 @@ impl Backend<dyn ObjectStore> for MemoryConfig {
         }
     }
 
+    fn location(&self) -> (&'static str, String) {
+        let name = self.name.as_ref().map(|name| format!("//{name}"));
+        ("name", format!("memory:{}", name.unwrap_or_default()))
+    }
+
     async fn open(&self, shared: &Shared) -> Result<Arc<dyn ObjectStore>> {
         Ok(Arc::new(self.open(&shared.memory).await?))
     }
+}
+
+#[cfg(unix)]
+impl Backend<dyn ObjectStore> for polycloud_local::FileConfig {
+    fn options(address: &Address) -> Result<Options> {
+        directory(address)?;
+        if address.path().is_empty() {
+            return Err(Error::config("a file URL names a directory, as in file:///data/bucket"));
+        }
+        address.options().clone().with("path", address.path())
+    }
+
+    fn location(&self) -> (&'static str, String) {
+        ("path", format!("file://{}", escaped(&self.path.to_string_lossy())))
+    }
+
+    async fn open(&self, _shared: &Shared) -> Result<Arc<dyn ObjectStore>> {
+        Ok(Arc::new(self.open().await?))
+    }
+}
+
+/// Checks that a URL names an absolute directory of this machine, or none.
+#[cfg(unix)]
+fn directory(address: &Address) -> Result<()> {
+    let (scheme, host, path) = (address.scheme(), address.host(), address.path());
+    if !matches!(host, "" | "localhost") {
+        return Err(Error::config(format!(
+            "{scheme}://{host}{path} names the machine {host}; a directory is written with three \
+             slashes: {scheme}:///{host}{path}"
+        )));
+    }
+    if path.is_empty() || path.starts_with('/') {
+        return Ok(());
+    }
+    Err(Error::config(format!(
+        "a {scheme} URL names an absolute directory, as in {scheme}:///data/{path}"
+    )))
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use polycloud::object::{GetOptions, Key, PutOptions};
+use polycloud::object::{GetOptions, Key, ListOptions, PutOptions};
 use polycloud::{ErrorKind, ObjectStore, Registry, StoreConfig};
 
 fn key(name: &str) -> Key {
@@ -46,7 +46,7 @@ async fn what_cannot_be_opened_names_the_fix() {
         ("s3://bucket/", "needs the feature `aws`"),
         ("gs://bucket/", "needs the feature `gcp`"),
         ("az://container/", "needs the feature `azure`"),
-        ("memroy:", "did you mean `memory`?"),
+        ("flie:///data", "did you mean `file`?"),
         ("foo:", "Registry::with_store"),
         ("local:", "open_compute"),
         ("memory:?versionign=true", "did you mean `versioning`?"),
@@ -54,6 +54,13 @@ async fn what_cannot_be_opened_names_the_fix() {
         ("memory:?versioning=yes", "option `versioning`: it takes a boolean"),
         ("memory://abc?name=abd", "option `name` of memory is given twice"),
         ("memory://abc/def", "memory://bucket?prefix=part/"),
+        ("file:", "file:///data/bucket"),
+        ("file:data/x", "file:///data/data/x"),
+        ("file://data/bucket", "file:///data/bucket"),
+        ("file:///data?path=/x", "option `path` of file is given twice"),
+        ("file:///data?durability=fsat", "did you mean `fast`?"),
+        ("file:///data?durability=fsat", "its values are `full` and `fast`"),
+        ("file:///data?durable=1", "its options are `path`, `durability` and `versioning`"),
         ("memory://a", "a bucket name has 3 to 63 characters"),
     ];
     for (url, fix) in rows {
@@ -71,12 +78,19 @@ async fn a_file_and_a_url_configure_the_same() {
             "memory://abc?versioning=true",
             r#"{"type": "memory", "name": "abc", "versioning": true}"#,
         ),
+        ("file:///data/my%20bucket", r#"{"type": "file", "path": "/data/my bucket"}"#),
+        (
+            "file:///data?durability=fast&prefix=a%26b/&versioning=false",
+            r#"{"type": "file", "path": "/data", "durability": "fast", "prefix": "a&b/",
+                "versioning": false}"#,
+        ),
         ("memory:?prefix=a/", r#"{"type": "memory", "prefix": "a/"}"#),
     ];
     for (url, json) in rows {
         let from_url = StoreConfig::from_url(url).unwrap();
         let from_json: StoreConfig = serde_json::from_str(json).unwrap();
         assert_eq!(from_url, from_json, "{url}");
+        assert_eq!(from_url.url().unwrap(), url);
         let written = serde_json::to_string(&from_url).unwrap();
         assert_eq!(serde_json::from_str::<StoreConfig>(&written).unwrap(), from_url);
     }
@@ -84,10 +98,44 @@ async fn a_file_and_a_url_configure_the_same() {
         (r#"{"type": "s3"}"#, "needs the feature `aws`"),
         (r#"{"name": "abc"}"#, "the field `type`"),
         (r#"{"type": "memory", "versionign": true}"#, "did you mean `versioning`?"),
+        (r#"{"type": "file"}"#, "file: option `path` is missing"),
         (r#"{"type": "memory", "prefix": 3}"#, "option `prefix` of memory takes text"),
     ];
     for (json, fix) in wrong {
         let error = serde_json::from_str::<StoreConfig>(json).unwrap_err();
         assert!(error.to_string().contains(fix), "{json}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_is_taken_as_it_is_decoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("100% ä?#&");
+    let config = StoreConfig::from(polycloud::local::FileConfig::new(&path));
+    let store = polycloud::open_store(&config.url().unwrap()).await.unwrap();
+    put(&store, "a/b").await;
+    assert_eq!(std::fs::read(path.join("a/b")).unwrap(), b"x");
+    assert!(has(&polycloud::open_store(&store.info().url).await.unwrap(), "a/b").await);
+    let relative = StoreConfig::from(polycloud::local::FileConfig::new("data"));
+    assert_eq!(relative.open().await.unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[tokio::test]
+async fn versioning_is_switched_by_the_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", folder.path().display());
+    let registry = Registry::default();
+    for url in [url.as_str(), "memory://abc"] {
+        for (query, versioned) in
+            [("", false), ("?versioning=true", true), ("", true), ("?versioning=false", false)]
+        {
+            let store = registry.open_store(&format!("{url}{query}")).await.unwrap();
+            put(&store, "a").await;
+            let list = ListOptions::default().with_versions(true);
+            let before = store.list_page(&list, None).await.unwrap().entries.len();
+            put(&store, "a").await;
+            let after = store.list_page(&list, None).await.unwrap().entries.len();
+            assert_eq!(after > before, versioned, "{url}{query}");
+        }
     }
 }
