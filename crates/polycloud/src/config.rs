@@ -17,6 +17,11 @@ pub(crate) trait Backend<T: ?Sized>: Serialize + DeserializeOwned {
     /// The options of a URL, with what its host and path say among them.
     fn options(address: &Address) -> Result<Options>;
 
+    /// Reads the options of a URL or a file.
+    fn read(options: &Options) -> Result<Self> {
+        options.read()
+    }
+
     /// The field that the host and path of a URL hold, and the URL up to its options.
     fn location(&self) -> (&'static str, String);
 
@@ -65,7 +70,9 @@ macro_rules! backends {
 
             fn read(kind: &str, options: &Options) -> Result<Self> {
                 match kind {
-                    $(#[cfg $available] $scheme => options.read().map(Self::$variant),)*
+                    $(#[cfg $available] $scheme => {
+                        <$config as Backend<dyn $object>>::read(options).map(Self::$variant)
+                    })*
                     other => Err(schemes::missing($what, other, Self::SCHEMES.iter().copied())),
                 }
             }
@@ -109,6 +116,8 @@ backends! {
 backends! {
     /// The configuration of one kind of compute.
     ComputeBackend opens Compute as "compute":
+    /// `local:` and `local:///dir`: process groups of this machine.
+    "local" if (all(feature = "local", unix)) => Local(polycloud_local::LocalComputeConfig),
 }
 
 /// Which store to open, as a value: what a configuration file holds.

@@ -1,5 +1,6 @@
 //! The embedded provider as a backend: how its URLs read.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use polycloud_local::MemoryConfig;
@@ -7,7 +8,7 @@ use polycloud_local::MemoryConfig;
 use crate::config::{Backend, escaped};
 use crate::options::Options;
 use crate::registry::Shared;
-use crate::{Address, Error, ObjectStore, Result};
+use crate::{Address, Compute, Error, ErrorKind, ObjectStore, Result};
 
 impl Backend<dyn ObjectStore> for MemoryConfig {
     fn options(address: &Address) -> Result<Options> {
@@ -50,6 +51,47 @@ impl Backend<dyn ObjectStore> for polycloud_local::FileConfig {
     async fn open(&self, _shared: &Shared) -> Result<Arc<dyn ObjectStore>> {
         Ok(Arc::new(self.open().await?))
     }
+}
+
+#[cfg(unix)]
+impl Backend<dyn Compute> for polycloud_local::LocalComputeConfig {
+    fn options(address: &Address) -> Result<Options> {
+        directory(address)?;
+        match address.path() {
+            "" => Ok(address.options().clone()),
+            path => address.options().clone().with("path", path),
+        }
+    }
+
+    fn read(options: &Options) -> Result<Self> {
+        if options.has("path") {
+            return options.read();
+        }
+        let path = state_directory()?.join("polycloud/compute");
+        options.clone().with("path", path.to_string_lossy())?.read()
+    }
+
+    fn location(&self) -> (&'static str, String) {
+        ("path", format!("local://{}", escaped(&self.path.to_string_lossy())))
+    }
+
+    async fn open(&self, _shared: &Shared) -> Result<Arc<dyn Compute>> {
+        let config = self.clone();
+        let opened = tokio::task::spawn_blocking(move || config.open()).await;
+        let compute =
+            opened.map_err(|lost| Error::new(ErrorKind::Internal).with_source(lost)).flatten()?;
+        Ok(Arc::new(compute))
+    }
+}
+
+/// Where programs of this user keep what outlives them (XDG Base Directory Specification).
+#[cfg(unix)]
+fn state_directory() -> Result<PathBuf> {
+    let named = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    let home = || std::env::home_dir().map(|home| home.join(".local/state"));
+    named.filter(|path| path.is_absolute()).or_else(home).ok_or_else(|| {
+        Error::config("there is no home directory to keep instances in: name one with local:///dir")
+    })
 }
 
 /// Checks that a URL names an absolute directory of this machine, or none.

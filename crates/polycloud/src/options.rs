@@ -60,6 +60,11 @@ impl Options {
         }
     }
 
+    /// Whether there is an option of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.values.contains_key(name)
+    }
+
     /// Takes an option out, so that [`read`](Self::read) does not see it.
     pub(crate) fn take_text(&mut self, name: &str) -> Result<Option<String>> {
         match self.values.remove(name) {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use polycloud::object::{GetOptions, Key, ListOptions, PutOptions};
-use polycloud::{ErrorKind, ObjectStore, Registry, StoreConfig};
+use polycloud::{ComputeConfig, ErrorKind, ObjectStore, Registry, StoreConfig};
 
 fn key(name: &str) -> Key {
     Key::new(name).unwrap()
@@ -138,4 +138,50 @@ async fn versioning_is_switched_by_the_url() {
             assert_eq!(after > before, versioned, "{url}{query}");
         }
     }
+}
+
+#[test]
+fn computes_are_configured_likewise() {
+    let rows = [
+        ("local:///data/x", r#"{"type": "local", "path": "/data/x"}"#),
+        (
+            "local:///data/x?capacity=3&grace_seconds=1",
+            r#"{"type": "local", "path": "/data/x", "capacity": 3, "grace_seconds": 1}"#,
+        ),
+    ];
+    for (url, json) in rows {
+        let from_url = ComputeConfig::from_url(url).unwrap();
+        assert_eq!(from_url, serde_json::from_str(json).unwrap());
+        assert_eq!(from_url.url().unwrap(), url);
+    }
+    let bare = ComputeConfig::from_url("local:").unwrap();
+    assert!(bare.url().unwrap().ends_with("/polycloud/compute"), "{bare:?}");
+    assert_eq!(bare, serde_json::from_str(r#"{"type": "local"}"#).unwrap());
+}
+
+#[tokio::test]
+async fn a_compute_that_cannot_be_opened_names_the_fix() {
+    let rows = [
+        ("aws:eu-west-1", "needs the feature `aws`"),
+        ("locla:", "did you mean `local`?"),
+        ("file:///data", "open_store"),
+        ("local:data", "local:///data/data"),
+        ("local://data", "local:///data"),
+        ("local:///data?capacty=3", "did you mean `capacity`?"),
+        ("local:///data?capacity=many", "option `capacity`: it takes u32"),
+    ];
+    for (url, fix) in rows {
+        let error = polycloud::open_compute(url).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{url}");
+        assert!(error.to_string().contains(fix), "{url}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_local_compute_opens_in_its_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("local://{}/instances", folder.path().display());
+    let compute = polycloud::open_compute(&url).await.unwrap();
+    assert_eq!(compute.info().provider, "local");
+    assert!(folder.path().join("instances").is_dir());
 }
