@@ -63,7 +63,7 @@ async fn fill(root: &str, durability: Durability) {
     let result = store.get(&precious, &GetOptions::default()).await.unwrap();
     assert_eq!(result.bytes().await.unwrap(), content);
     let meta = store.head(&precious, &HeadOptions::default()).await.unwrap();
-    assert_eq!(meta.attributes.as_deref(), Some(&expected));
+    assert_eq!(meta.attributes.as_ref(), Some(&expected));
     if updated.is_err() {
         assert_eq!(meta.revision, before.revision);
     }

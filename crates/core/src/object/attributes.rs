@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,8 +17,14 @@ use crate::error::{Error, Result};
 /// assert_eq!(attributes.metadata().get("author"), Some("Ada Lovelace"));
 /// # Ok::<(), polycloud_core::Error>(())
 /// ```
+///
+/// Clones share the content; objects without attributes cost nothing.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Fields", into = "Fields")]
+pub struct Attributes(Option<Arc<Fields>>);
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attributes {
+struct Fields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,7 +44,7 @@ macro_rules! header_attribute {
         #[doc = concat!("The `", $header, "` header, if one was stored.")]
         #[must_use]
         pub fn $field(&self) -> Option<&str> {
-            self.$field.as_deref()
+            self.0.as_ref().and_then(|fields| fields.$field.as_deref())
         }
 
         #[doc = concat!("Sets the `", $header, "` header.")]
@@ -46,7 +53,8 @@ macro_rules! header_attribute {
         /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) unless it is 1 to 1,024 printable
         /// ASCII characters.
         pub fn $set(mut self, value: impl Into<String>) -> Result<Self> {
-            self.$field = Some(header_value($header, value.into())?);
+            let value = header_value($header, value.into())?;
+            self.fields().$field = Some(value);
             Ok(self)
         }
     };
@@ -68,7 +76,8 @@ impl Attributes {
     /// The user's own names and values.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
-        &self.metadata
+        const NONE: &Metadata = &Metadata(BTreeMap::new());
+        self.0.as_ref().map_or(NONE, |fields| &fields.metadata)
     }
 
     /// Adds a name and value of the user's own, in place of an earlier one of that name.
@@ -80,28 +89,52 @@ impl Attributes {
         name: impl AsRef<str>,
         value: impl Into<String>,
     ) -> Result<Self> {
-        self.metadata.insert(name, value)?;
+        self.fields().metadata.insert(name, value)?;
         Ok(self)
     }
 
     /// Whether none is set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+        self.0.is_none()
     }
 
     /// Whether one of the HTTP headers is set.
     #[must_use]
     pub fn has_headers(&self) -> bool {
-        let Self {
+        let Some(fields) = &self.0 else { return false };
+        let Fields {
             content_type: a,
             content_encoding: b,
             content_language: c,
             content_disposition: d,
             cache_control: e,
             metadata: _,
-        } = self;
+        } = &**fields;
         [a, b, c, d, e].into_iter().any(Option::is_some)
+    }
+
+    fn fields(&mut self) -> &mut Fields {
+        Arc::make_mut(self.0.get_or_insert_default())
+    }
+}
+
+impl From<Fields> for Attributes {
+    fn from(fields: Fields) -> Self {
+        // One way to have none, so that attributes compare by content.
+        Self((fields != Fields::default()).then(|| Arc::new(fields)))
+    }
+}
+
+impl From<Attributes> for Fields {
+    fn from(attributes: Attributes) -> Self {
+        attributes.0.map(Arc::unwrap_or_clone).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Attributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Fields::from(self.clone()).fmt(f)
     }
 }
 
@@ -191,10 +224,10 @@ impl From<Metadata> for BTreeMap<String, String> {
 /// Tags of an object: at most ten, within the rules that S3 and Azure share.
 ///
 /// Keys have 1 to 128 and values 0 to 256 characters of ASCII letters, digits, space and
-/// `+ - = . _ : / @`.
+/// `+ - = . _ : / @`. Clones share the content.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
-pub struct Tags(BTreeMap<String, String>);
+pub struct Tags(Option<Arc<BTreeMap<String, String>>>);
 
 impl Tags {
     /// Most tags of an object.
@@ -223,8 +256,8 @@ impl Tags {
                 "a tag consists of ASCII letters, digits, space and +-=._:/@; this one is {key:?}={value:?}"
             )));
         }
-        self.0.insert(key, value);
-        if self.0.len() > Self::MAX {
+        Arc::make_mut(self.0.get_or_insert_default()).insert(key, value);
+        if self.len() > Self::MAX {
             return Err(Error::invalid("an object has at most 10 tags"));
         }
         Ok(self)
@@ -233,24 +266,27 @@ impl Tags {
     /// The value of a tag.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
+        self.0.as_ref().and_then(|tags| tags.get(key)).map(String::as_str)
     }
 
     /// Keys and values, ordered by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+        self.0
+            .iter()
+            .flat_map(|tags| tags.iter())
+            .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.as_ref().map_or(0, |tags| tags.len())
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 }
 
@@ -264,7 +300,7 @@ impl TryFrom<BTreeMap<String, String>> for Tags {
 
 impl From<Tags> for BTreeMap<String, String> {
     fn from(tags: Tags) -> Self {
-        tags.0
+        tags.0.map(Arc::unwrap_or_clone).unwrap_or_default()
     }
 }
 

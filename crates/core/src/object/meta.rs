@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::attributes::{Attributes, StorageClass, Tags};
@@ -27,10 +26,10 @@ pub struct ObjectMeta {
     /// Whether this is the current version. `true` unless older versions were asked for.
     pub is_latest: bool,
     /// HTTP headers and user metadata. Always returned by get, head and update.
-    pub attributes: Option<Arc<Attributes>>,
+    pub attributes: Option<Attributes>,
     /// Tags. Returned where [`HeadOptions::tags`](super::HeadOptions::tags) or
     /// [`ListOptions::tags`](super::ListOptions::tags) asks for them.
-    pub tags: Option<Arc<Tags>>,
+    pub tags: Option<Tags>,
     /// The checksums that the provider holds.
     pub checksums: ChecksumSet,
     /// The storage class, unless it is the bucket's default.

@@ -12,7 +12,7 @@ use polycloud_core::page::PageToken;
 use polycloud_core::{Error, ErrorKind, Result, ResultExt};
 
 use super::object::Content;
-use super::store::{MemoryStore, PROVIDER, shared};
+use super::store::{MemoryStore, PROVIDER};
 use crate::common::{check_create, check_parts};
 
 /// Uploads that are neither completed nor aborted, ordered as they are listed.
@@ -83,7 +83,7 @@ impl MemoryStore {
             .collect();
         let content = Content::from_chunks(chunks);
         let checksums = content.checksums(pending.options.checksum)?;
-        let (attributes, tags) = shared(&pending.options.attributes, &pending.options.tags);
+        let (attributes, tags) = (pending.options.attributes.clone(), pending.options.tags.clone());
         let object = self.object(key, content, checksums, attributes, tags);
         let result = self.commit(object, options.precondition.as_ref())?;
         uploads.remove(&at);

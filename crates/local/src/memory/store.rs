@@ -163,8 +163,8 @@ impl MemoryStore {
         key: &Key,
         content: Content,
         checksums: ChecksumSet,
-        attributes: Arc<Attributes>,
-        tags: Arc<Tags>,
+        attributes: Attributes,
+        tags: Tags,
     ) -> Object {
         let id = self.fresh_id();
         let version = self.is_versioned().then(|| VersionId::new(&id));
@@ -341,7 +341,7 @@ impl ObjectStore for MemoryStore {
             check_attributes(&options.attributes)?;
             let content = Content::take(&payload).await?;
             let checksums = content.checksums(options.checksum)?;
-            let (attributes, tags) = shared(&options.attributes, &options.tags);
+            let (attributes, tags) = (options.attributes.clone(), options.tags.clone());
             let object = self.object(key, content, checksums, attributes, tags);
             self.commit(object, options.precondition.as_ref())
         };
@@ -396,18 +396,11 @@ impl ObjectStore for MemoryStore {
             CAPABILITIES.check(from)?;
             CAPABILITIES.check(options)?;
             let Object { meta, content } = self.source(from)?;
-            let attributes = match &options.attributes {
-                Some(attributes) => Some(Arc::new(attributes.clone())),
-                None => meta.attributes,
-            };
-            let attributes = attributes.unwrap_or_default();
+            let attributes = options.attributes.clone().or(meta.attributes).unwrap_or_default();
             check_attributes(&attributes)?;
-            let tags = match &options.tags {
-                Some(tags) => Some(Arc::new(tags.clone())),
-                None => meta.tags,
-            };
+            let tags = options.tags.clone().or(meta.tags).unwrap_or_default();
             let object =
-                self.object(to, content, meta.checksums, attributes, tags.unwrap_or_default());
+                self.object(to, content, meta.checksums, attributes, tags);
             self.commit(object, options.precondition.as_ref())
         };
         copy().during(PROVIDER, "copy", to)
@@ -425,10 +418,10 @@ impl ObjectStore for MemoryStore {
                 condition.check(Access::Write, Some(meta))?;
             }
             if let Some(attributes) = &update.attributes {
-                meta.attributes = Some(Arc::new(attributes.clone()));
+                meta.attributes = Some(attributes.clone());
             }
             if let Some(tags) = &update.tags {
-                meta.tags = Some(Arc::new(tags.clone()));
+                meta.tags = Some(tags.clone());
             }
             meta.revision.etag = Some(ETag::new(self.fresh_id()));
             meta.last_modified = self.0.clock.now();
@@ -448,17 +441,6 @@ impl ObjectStore for MemoryStore {
     fn native(&self) -> &dyn Any {
         self
     }
-}
-
-/// Shares attributes and tags between versions, copies and listings. Most objects have none, so that
-/// one empty value serves them all.
-pub(super) fn shared(attributes: &Attributes, tags: &Tags) -> (Arc<Attributes>, Arc<Tags>) {
-    static NONE: std::sync::LazyLock<(Arc<Attributes>, Arc<Tags>)> =
-        std::sync::LazyLock::new(Default::default);
-    let attributes =
-        if attributes.is_empty() { Arc::clone(&NONE.0) } else { Arc::new(attributes.clone()) };
-    let tags = if tags.is_empty() { Arc::clone(&NONE.1) } else { Arc::new(tags.clone()) };
-    (attributes, tags)
 }
 
 /// Leaves out what the listing did not ask for.

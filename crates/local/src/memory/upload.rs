@@ -4,7 +4,7 @@ use polycloud_core::object::{Key, PutOptions, PutResult, Upload};
 use polycloud_core::{Result, ResultExt};
 
 use super::object::Content;
-use super::store::{MemoryStore, PROVIDER, shared};
+use super::store::{MemoryStore, PROVIDER};
 
 /// Gathers the pieces and makes them an object at the end.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Upload for MemoryUpload {
         let content = Content::from_chunks(chunks);
         let commit = || {
             let checksums = content.checksums(options.checksum)?;
-            let (attributes, tags) = shared(&options.attributes, &options.tags);
+            let (attributes, tags) = (options.attributes, options.tags);
             let object = store.object(&key, content, checksums, attributes, tags);
             store.commit(object, options.precondition.as_ref())
         };

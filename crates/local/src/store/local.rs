@@ -260,11 +260,9 @@ impl Inner {
         let (found, is_latest) = source.find_for_read(key, version.as_ref())?;
         let meta = source.describe(key, &found, is_latest, precondition.as_ref())?;
         let size = meta.size;
-        let attributes = || meta.attributes.map(Arc::unwrap_or_clone);
-        let tags = || meta.tags.map(Arc::unwrap_or_clone);
         let record = Record {
-            attributes: options.attributes.clone().or_else(attributes).unwrap_or_default(),
-            tags: options.tags.clone().or_else(tags).unwrap_or_default(),
+            attributes: options.attributes.clone().or(meta.attributes).unwrap_or_default(),
+            tags: options.tags.clone().or(meta.tags).unwrap_or_default(),
             checksums: meta.checksums,
             ..Record::default()
         };

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use polycloud_core::object::{
@@ -70,8 +69,8 @@ impl Found {
         let size = u64::try_from(self.stat.st_size).unwrap_or(0);
         let mut meta = ObjectMeta::new(key.clone(), size, identity.modified(), revision);
         let Record { attributes, tags, checksums, stamp, version: _ } = record;
-        meta.attributes = Some(Arc::new(attributes));
-        meta.tags = Some(Arc::new(tags));
+        meta.attributes = Some(attributes);
+        meta.tags = Some(tags);
         if identity.stamp() == stamp {
             meta.checksums = checksums;
         }
