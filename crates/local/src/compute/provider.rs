@@ -87,8 +87,14 @@ impl Compute for LocalCompute {
     }
 
     async fn get(&self, id: &InstanceId) -> Result<Instance> {
-        self.on("get", id, &Nothing, |inner, dir| {
-            inner.observe(dir)?.ok_or_else(not_found)?.instance()
+        self.on("get", id, &Nothing, |inner, dir| match inner.observe(dir)? {
+            Some(record) => record.instance(),
+            None => {
+                // The last steps of a termination may still be under way, and who is told that the
+                // instance is gone may rely on it. Nobody knows the id of one that is being made.
+                dir.remove()?;
+                Err(not_found())
+            }
         })
         .await
     }

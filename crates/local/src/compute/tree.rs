@@ -20,8 +20,13 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
         };
         match result {
             Ok(()) => break,
-            Err(error) if is_gone(&error) => break,
             Err(error) if attempt >= ATTEMPTS => return Err(error),
+            // Someone else may be removing it too, and have taken a part of it first.
+            Err(error) if is_gone(&error) => {
+                if path.symlink_metadata().is_err_and(|error| is_gone(&error)) {
+                    break;
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open_up(path)?,
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
             Err(error) => return Err(error),

@@ -87,12 +87,12 @@ impl MemoryBuckets {
     fn remove(&self, name: &BucketName, force: bool) -> Result<()> {
         let mut buckets = write(&self.buckets);
         let store = buckets.get(name).ok_or(ErrorKind::BucketNotFound)?;
-        let empty = store.0.shards.snapshot().is_empty() && store.0.uploads.is_empty();
+        let empty = store.0.index.is_empty() && store.0.uploads.is_empty();
         if !empty && !force {
             return Err(ErrorKind::BucketNotEmpty.into());
         }
         store.0.deleted.store(true, Ordering::Release);
-        store.0.shards.clear();
+        store.0.index.clear();
         store.0.uploads.clear();
         buckets.remove(name);
         Ok(())

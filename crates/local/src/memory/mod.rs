@@ -1,9 +1,9 @@
 //! Objects in memory.
 
 mod buckets;
+mod index;
 mod multipart;
 mod object;
-mod shards;
 mod store;
 mod upload;
 

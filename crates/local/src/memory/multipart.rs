@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use bytes::Bytes;
 use polycloud_core::object::{
-    CompleteOptions, CopySource, ETag, Key, MultipartStore, ObjectStore as _, Part, PartNumber,
-    Payload, PutOptions, PutResult, Range, UploadId, UploadInfo, UploadPage,
+    CompleteOptions, CopySource, Key, MultipartStore, ObjectStore as _, Part, PartNumber, Payload,
+    PutOptions, PutResult, Range, UploadId, UploadInfo, UploadPage,
 };
 use polycloud_core::page::PageToken;
 use polycloud_core::{Error, ErrorKind, Result, ResultExt};
@@ -55,7 +55,7 @@ impl MemoryStore {
         number: PartNumber,
         content: Content,
     ) -> Result<Part> {
-        let part = Part::new(number, ETag::new(self.fresh_id()), content.len());
+        let part = Part::new(number, self.fresh_etag(), content.len());
         let mut uploads = self.0.uploads.lock();
         let pending = uploads.get_mut(&(key.clone(), upload.clone())).ok_or_else(unknown)?;
         pending.parts.insert(number, (part.clone(), content));
@@ -119,7 +119,7 @@ fn parse_token(token: &PageToken) -> Result<(Key, UploadId)> {
 impl MultipartStore for MemoryStore {
     async fn create(&self, key: &Key, options: &PutOptions) -> Result<UploadId> {
         check_create(options).during(PROVIDER, "create_multipart", key)?;
-        let id = UploadId::new(self.fresh_id());
+        let id = self.fresh_upload();
         let pending = Pending {
             options: options.clone(),
             started: self.0.clock.now(),

@@ -1,5 +1,4 @@
 use std::any::Any;
-use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,16 +12,16 @@ use polycloud_core::object::{
     Access, Attributes, CopyOptions, CopySource, DeleteItem, DeleteMarker, DeleteOptions,
     DeleteOutcome, DeleteResult, ETag, GetOptions, GetResult, HeadOptions, Key, ListEntry,
     ListOptions, ListPage, MultipartStore, ObjectMeta, ObjectStore, ObjectUpdate, Payload,
-    Precondition, PutOptions, PutResult, Revision, Signer, StoreInfo, Tags, Upload, UploadOptions,
-    Verify, VersionId,
+    Precondition, PutOptions, PutResult, Revision, Signer, StoreInfo, Tags, Upload, UploadId,
+    UploadOptions, Verify, VersionId,
 };
 use polycloud_core::page::PageToken;
 use polycloud_core::{ErrorKind, Result, ResultExt};
 
 use super::buckets::WeakBuckets;
+use super::index::Index;
 use super::multipart::Uploads;
 use super::object::{Content, Object, Slot, Version};
-use super::shards::Shards;
 use super::upload::MemoryUpload;
 use crate::common::{CAPABILITIES, LIMITS, check_attributes, check_update};
 use crate::listing::{self, Line};
@@ -54,7 +53,7 @@ pub(super) struct Inner {
     info: StoreInfo,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) created: SystemTime,
-    pub(super) shards: Shards,
+    pub(super) index: Index,
     pub(super) uploads: Uploads,
     pub(super) versioned: AtomicBool,
     /// Set when the bucket was deleted: handles that are still around must not write into nowhere.
@@ -110,7 +109,7 @@ impl MemoryStoreBuilder {
             info: StoreInfo::new(PROVIDER, name, url),
             created: clock.now(),
             clock,
-            shards: Shards::new(),
+            index: Index::new(),
             uploads: Uploads::default(),
             versioned: AtomicBool::new(versioned),
             deleted: AtomicBool::new(false),
@@ -153,8 +152,26 @@ impl MemoryStore {
         Ok(())
     }
 
-    pub(super) fn fresh_id(&self) -> String {
-        format!("{:016x}", self.0.next.fetch_add(1, Ordering::Relaxed))
+    /// A number that was never given out, as sixteen hexadecimal digits.
+    fn fresh_id(&self) -> [u8; 16] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
+        std::array::from_fn(|i| {
+            let digit = usize::try_from(number >> (60 - 4 * i) & 15).unwrap_or(0);
+            *DIGITS.get(digit).unwrap_or(&b'0')
+        })
+    }
+
+    pub(super) fn fresh_etag(&self) -> ETag {
+        ETag::new(std::str::from_utf8(&self.fresh_id()).unwrap_or_default())
+    }
+
+    pub(super) fn fresh_version(&self) -> VersionId {
+        VersionId::new(std::str::from_utf8(&self.fresh_id()).unwrap_or_default())
+    }
+
+    pub(super) fn fresh_upload(&self) -> UploadId {
+        UploadId::new(String::from_utf8_lossy(&self.fresh_id()))
     }
 
     /// Makes an object that is not in the store yet.
@@ -166,9 +183,8 @@ impl MemoryStore {
         attributes: Attributes,
         tags: Tags,
     ) -> Object {
-        let id = self.fresh_id();
-        let version = self.is_versioned().then(|| VersionId::new(&id));
-        let revision = Revision::new(ETag::new(&id), version);
+        let version = self.is_versioned().then(|| self.fresh_version());
+        let revision = Revision::new(self.fresh_etag(), version);
         let mut meta = ObjectMeta::new(key.clone(), content.len(), self.0.clock.now(), revision);
         meta.attributes = Some(attributes);
         meta.tags = Some(tags);
@@ -184,39 +200,37 @@ impl MemoryStore {
     ) -> Result<PutResult> {
         let mut result = PutResult::new(object.meta.revision.clone(), object.meta.size);
         result.checksums = object.meta.checksums.clone();
-        let mut shard = self.0.shards.write(&object.meta.key);
         self.check_alive()?;
-        if let Some(condition) = condition {
-            let current = shard.get(&object.meta.key).and_then(Slot::current);
-            condition.check(Access::Write, current.map(|object| &object.meta))?;
-        }
         let (key, keep) = (object.meta.key.clone(), object.meta.revision.version.is_some());
-        let replaced = shard.entry(key).or_default().push(Version::Object(object), keep);
-        // Freeing a large object takes a while, so the lock goes first.
-        drop(shard);
-        drop(replaced);
-        Ok(result)
+        // What was there is handed out of the lock, for freeing a large object takes a while.
+        let replaced = self.0.index.change(&key, |slot| {
+            if let Some(condition) = condition {
+                condition.check(Access::Write, slot.current().map(|object| &object.meta))?;
+            }
+            Ok(slot.push(Version::Object(object), keep))
+        });
+        replaced.map(|_| result)
     }
 
     /// The object or version that a read means.
     fn find(&self, key: &Key, version: Option<&VersionId>) -> Result<Object> {
         self.check_alive()?;
-        let shard = self.0.shards.read(key);
-        let slot = shard.get(key);
-        let Some(id) = version else {
-            let current = slot.and_then(Slot::current);
-            return current.cloned().ok_or_else(|| ErrorKind::NotFound.into());
-        };
-        let slot = slot.ok_or(ErrorKind::NotFound)?;
-        match slot.find(id) {
-            Some(Version::Object(object)) => {
-                let mut object = object.clone();
-                let newest = slot.newest.as_ref().and_then(Version::id);
-                object.meta.is_latest = newest == Some(id);
-                Ok(object)
+        self.0.index.look(key, |slot| {
+            let Some(id) = version else {
+                let current = slot.and_then(Slot::current);
+                return current.cloned().ok_or_else(|| ErrorKind::NotFound.into());
+            };
+            let slot = slot.ok_or(ErrorKind::NotFound)?;
+            match slot.find(id) {
+                Some(Version::Object(object)) => {
+                    let mut object = object.clone();
+                    let newest = slot.newest.as_ref().and_then(Version::id);
+                    object.meta.is_latest = newest == Some(id);
+                    Ok(object)
+                }
+                Some(Version::Marker(_)) | None => Err(ErrorKind::VersionNotFound.into()),
             }
-            Some(Version::Marker(_)) | None => Err(ErrorKind::VersionNotFound.into()),
-        }
+        })
     }
 
     pub(super) fn read(
@@ -244,38 +258,26 @@ impl MemoryStore {
 
     fn remove(&self, key: &Key, options: &DeleteOptions) -> Result<DeleteResult> {
         self.check_alive()?;
-        let mut shard = self.0.shards.write(key);
-        let current = shard.get(key).and_then(Slot::current);
-        if let Some(condition) = &options.precondition {
-            condition.check(Access::Delete, current.map(|object| &object.meta))?;
-        }
-        let existed = current.is_some();
-        let Some(id) = &options.version else {
-            if !self.is_versioned() {
-                if let Entry::Occupied(mut slot) = shard.entry(key.clone()) {
-                    drop(slot.get_mut().newest.take_if(|_| existed));
-                    if slot.get().is_empty() {
-                        slot.remove();
-                    }
-                }
-                return Ok(DeleteResult::new(Some(existed)));
+        self.0.index.change(key, |slot| {
+            let current = slot.current().map(|object| &object.meta);
+            if let Some(condition) = &options.precondition {
+                condition.check(Access::Delete, current)?;
             }
-            if !existed {
-                return Ok(DeleteResult::new(Some(false)));
+            let existed = current.is_some();
+            if let Some(id) = &options.version {
+                return Ok(DeleteResult::new(Some(slot.remove(id).is_some())));
             }
-            let marker = VersionId::new(self.fresh_id());
-            let version = DeleteMarker::new(key.clone(), marker.clone(), self.0.clock.now(), true);
-            shard.entry(key.clone()).or_default().push(Version::Marker(version), true);
             let mut result = DeleteResult::new(Some(existed));
-            result.delete_marker = Some(marker);
-            return Ok(result);
-        };
-        let Some(slot) = shard.get_mut(key) else { return Ok(DeleteResult::new(Some(false))) };
-        let removed = slot.remove(id);
-        if slot.is_empty() {
-            shard.remove(key);
-        }
-        Ok(DeleteResult::new(Some(removed.is_some())))
+            if existed && self.is_versioned() {
+                let id = self.fresh_version();
+                let marker = DeleteMarker::new(key.clone(), id.clone(), self.0.clock.now(), true);
+                slot.push(Version::Marker(marker), true);
+                result.delete_marker = Some(id);
+            } else if existed {
+                slot.newest = None;
+            }
+            Ok(result)
+        })
     }
 }
 
@@ -379,8 +381,7 @@ impl ObjectStore for MemoryStore {
         let list = || {
             CAPABILITIES.check(options)?;
             self.check_alive()?;
-            let snapshot = self.0.shards.snapshot();
-            let mut walk = snapshot.walk(options.versions);
+            let mut walk = self.0.index.walk(options.versions);
             let (lines, next) = listing::page(&mut walk, options, token, LIMITS.list_page)?;
             let entries = lines.into_iter().map(|line| match line {
                 Line::Object(entry) => strip(entry, options),
@@ -399,8 +400,7 @@ impl ObjectStore for MemoryStore {
             let attributes = options.attributes.clone().or(meta.attributes).unwrap_or_default();
             check_attributes(&attributes)?;
             let tags = options.tags.clone().or(meta.tags).unwrap_or_default();
-            let object =
-                self.object(to, content, meta.checksums, attributes, tags);
+            let object = self.object(to, content, meta.checksums, attributes, tags);
             self.commit(object, options.precondition.as_ref())
         };
         copy().during(PROVIDER, "copy", to)
@@ -411,21 +411,21 @@ impl ObjectStore for MemoryStore {
             CAPABILITIES.check(update)?;
             check_update(update)?;
             self.check_alive()?;
-            let mut shard = self.0.shards.write(key);
-            let object = shard.get_mut(key).and_then(Slot::current_mut);
-            let meta = &mut object.ok_or(ErrorKind::NotFound)?.meta;
-            if let Some(condition) = &update.precondition {
-                condition.check(Access::Write, Some(meta))?;
-            }
-            if let Some(attributes) = &update.attributes {
-                meta.attributes = Some(attributes.clone());
-            }
-            if let Some(tags) = &update.tags {
-                meta.tags = Some(tags.clone());
-            }
-            meta.revision.etag = Some(ETag::new(self.fresh_id()));
-            meta.last_modified = self.0.clock.now();
-            Ok(meta.clone())
+            self.0.index.change(key, |slot| {
+                let meta = &mut slot.current_mut().ok_or(ErrorKind::NotFound)?.meta;
+                if let Some(condition) = &update.precondition {
+                    condition.check(Access::Write, Some(meta))?;
+                }
+                if let Some(attributes) = &update.attributes {
+                    meta.attributes = Some(attributes.clone());
+                }
+                if let Some(tags) = &update.tags {
+                    meta.tags = Some(tags.clone());
+                }
+                meta.revision.etag = Some(self.fresh_etag());
+                meta.last_modified = self.0.clock.now();
+                Ok(meta.clone())
+            })
         };
         change().during(PROVIDER, "update", key)
     }

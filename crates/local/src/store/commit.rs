@@ -19,7 +19,7 @@ use super::names::{escape, is_plain};
 use super::read::{Found, Place};
 use super::record::{self, Record};
 use super::root::{self, Dir, failed};
-use super::session::TempFile;
+use super::session::{Existing, TempFile};
 use super::sync::Durability;
 
 /// Bytes that are copied at a time where they have to be looked at.
@@ -172,8 +172,12 @@ impl Inner {
                 }
             }
         }
-        let create = matches!(condition, Some(Precondition::IfAbsent));
-        let dir = self.put_in_place(key, &mut temp, place, create)?;
+        let existing = match (condition, self.durability) {
+            (Some(Precondition::IfAbsent), _) => Existing::Refuse,
+            (_, Durability::Full) => Existing::Replace,
+            (_, Durability::Fast) => Existing::ReplaceQuickly,
+        };
+        let dir = self.put_in_place(key, &mut temp, place, existing)?;
         drop(guard);
         self.sync(&dir)?;
         let version = versioned.then(|| identity.version());
@@ -202,7 +206,7 @@ impl Inner {
         key: &Key,
         temp: &mut TempFile,
         place: Option<Place>,
-        create: bool,
+        existing: Existing,
     ) -> Result<Dir> {
         let escaped = escape(key);
         let stays_escaped = match place {
@@ -210,12 +214,12 @@ impl Inner {
             None => root::stat(&self.keys, &escaped).is_ok(),
         };
         if !stays_escaped && is_plain(key, self.folding) {
-            let dir = self.rename_into(&self.root, key, temp, create)?;
+            let dir = self.rename_into(&self.root, key, temp, existing)?;
             if let Some(dir) = dir {
                 return Ok(dir);
             }
         }
-        let dir = self.rename_into(&self.keys, &escaped, temp, create)?;
+        let dir = self.rename_into(&self.keys, &escaped, temp, existing)?;
         dir.ok_or_else(|| Error::new(ErrorKind::Internal).with_message("an escaped name is taken"))
     }
 
@@ -226,7 +230,7 @@ impl Inner {
         base: &Dir,
         path: &str,
         temp: &mut TempFile,
-        create: bool,
+        existing: Existing,
     ) -> Result<Option<Dir>> {
         let (parent, name) = root::split(path);
         for _ in 0..ATTEMPTS {
@@ -236,7 +240,7 @@ impl Inner {
                 }
                 result => result,
             };
-            let renamed = dir.and_then(|dir| temp.rename(&dir, name, create).map(|()| dir));
+            let renamed = dir.and_then(|dir| temp.rename(&dir, name, existing).map(|()| dir));
             match renamed {
                 Ok(dir) => return Ok(Some(dir)),
                 // Someone removed the directory because it was empty a moment ago.

@@ -21,6 +21,7 @@ use super::local::{Inner, LIST_PAGE, LocalStore, PROVIDER};
 use super::read::Place;
 use super::record::Record;
 use super::root::{self, Dir, failed};
+use super::session::Existing;
 use super::sync::Durability;
 use crate::common::{CAPABILITIES, check_create, check_parts};
 
@@ -62,7 +63,7 @@ impl Inner {
         let id = format!("{:016x}{:016x}", SystemRandom.next_u64(), SystemRandom.next_u64());
         let durable = self.durability == Durability::Full;
         let dir = root::create_dirs(&self.uploads, &id, durable).map_err(failed)?;
-        temp.rename(&dir, INTENT, true).map_err(failed)?;
+        temp.rename(&dir, INTENT, Existing::Refuse).map_err(failed)?;
         self.sync(&dir)?;
         Ok(UploadId::new(id))
     }
@@ -106,7 +107,7 @@ impl Inner {
         stamp(&temp.file, self.stamps.next(&*self.clock)).map_err(failed)?;
         let stat = rustix::fs::fstat(&temp.file).map_err(failed)?;
         self.sync_file(&temp.file)?;
-        match temp.rename(&dir, &part_name(number), false) {
+        match temp.rename(&dir, &part_name(number), Existing::Replace) {
             Err(Errno::NOENT) => return Err(unknown()),
             result => result.map_err(failed)?,
         }

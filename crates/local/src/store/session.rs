@@ -109,17 +109,53 @@ pub(super) struct TempFile {
     pub(super) file: File,
 }
 
+/// What to do with a file that has the name already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Existing {
+    /// Fail: the name is to be new.
+    Refuse,
+    /// Replace it.
+    Replace,
+    /// Replace it, in whatever way is quickest now. ext4 takes a rename over a file as a reason to write
+    /// the new content to the disk at once, but not an exchange of the two.
+    ReplaceQuickly,
+}
+
 impl TempFile {
-    /// Moves it into a directory, over what has the name there; with `create`, only if nothing has.
-    pub(super) fn rename(&mut self, dir: &Dir, name: &str, create: bool) -> Result<(), Errno> {
+    /// Moves it into a directory.
+    pub(super) fn rename(
+        &mut self,
+        dir: &Dir,
+        name: &str,
+        existing: Existing,
+    ) -> Result<(), Errno> {
         let Some(from) = &self.name else { return Err(Errno::INVAL) };
-        if create {
-            no_replace(&self.dir, from, dir, name)?;
-        } else {
-            rustix::fs::renameat(&self.dir, from, dir, name)?;
+        match existing {
+            Existing::Refuse => no_replace(&self.dir, from, dir, name)?,
+            Existing::ReplaceQuickly if exchange(&self.dir, from, dir, name) => {
+                root::unlink(&self.dir, from)?;
+            }
+            Existing::Replace | Existing::ReplaceQuickly => {
+                rustix::fs::renameat(&self.dir, from, dir, name)?;
+            }
         }
         self.name = None;
         Ok(())
+    }
+}
+
+/// Exchanges a file with another one; `false` if there is no other one, or the system cannot do it.
+fn exchange(from_dir: &Dir, from: &str, dir: &Dir, name: &str) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        let flags = rustix::fs::RenameFlags::EXCHANGE;
+        root::stat(dir, name).is_ok_and(|stat| root::is_file(&stat))
+            && rustix::fs::renameat_with(from_dir, from, dir, name, flags).is_ok()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (from_dir, from, dir, name);
+        false
     }
 }
 

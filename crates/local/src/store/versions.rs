@@ -16,6 +16,7 @@ use super::names::escape;
 use super::read::{Found, Place};
 use super::record::Record;
 use super::root::{self, Dir, failed};
+use super::session::Existing;
 
 const MARKER: &str = ".deleted";
 const VERSIONING: &str = "versioning";
@@ -138,7 +139,7 @@ impl Inner {
         let id = Identity::of(&rustix::fs::fstat(&temp.file).map_err(failed)?).version();
         let marker = Older { id, is_marker: true };
         let dir = self.versions_dir(key)?;
-        temp.rename(&dir, &marker.file_name(), false).map_err(failed)?;
+        temp.rename(&dir, &marker.file_name(), Existing::Replace).map_err(failed)?;
         self.sync(&dir)?;
         Ok(marker.id)
     }
@@ -194,7 +195,7 @@ impl Inner {
         let dir = root::open_dir(&self.versions, &escape(key)).map_err(failed)?;
         // A second name first and the removal of the old one then: no moment without either.
         let mut temp = self.session.link(&dir, &version.file_name())?;
-        let place = self.put_in_place(key, &mut temp, None, false)?;
+        let place = self.put_in_place(key, &mut temp, None, Existing::Replace)?;
         self.sync(&place)?;
         self.unlink_older(key, version)
     }
