@@ -16,6 +16,7 @@ use crate::suite::{Case, Suite};
 
 const COLOURS: [RGBColor; 3] =
     [RGBColor(31, 119, 180), RGBColor(255, 127, 14), RGBColor(150, 150, 150)];
+const GOAL: RGBColor = RGBColor(214, 39, 40);
 const WIDTH: u32 = 1_000;
 const NAMES: u32 = 190;
 const BAR: u32 = 14;
@@ -24,10 +25,11 @@ const BOTTOM: u32 = 30;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// One bar: a peer's ratio in a case.
+/// One bar: a peer's ratio in a case, and the ratio to reach.
 struct Bar {
     peer: usize,
     ratio: Ratio,
+    goal: Option<f64>,
 }
 
 /// Draws a group of a suite: for each case and peer how many times as much as polycloud it needs, in
@@ -61,7 +63,7 @@ fn line(suite: &Suite, case: &Case, rows: &[Row]) -> anyhow::Result<Line> {
     let mut bars = Vec::new();
     for (number, peer) in suite.peers.iter().enumerate() {
         if let Some(ratio) = report::ratio(case, peer, rows)? {
-            bars.push(Bar { peer: number, ratio });
+            bars.push(Bar { peer: number, ratio, goal: case.goal(peer) });
         }
     }
     Ok((format!("{} × {}", case.op, case.tasks), bars))
@@ -79,11 +81,15 @@ fn legend(root: &Area<'_>, suite: &Suite, lines: &[Line]) -> anyhow::Result<()> 
     let title = "times as much as polycloud needs (longer is better for polycloud):";
     root.draw(&Text::new(title, (10, 16), style(14, HPos::Left)))?;
     let takes_part = |peer| lines.iter().any(|(_, bars)| bars.iter().any(|bar| bar.peer == peer));
-    let mut x = 480;
+    let mut x = 460;
     for (number, peer) in suite.peers.iter().enumerate().filter(|(number, _)| takes_part(*number)) {
         root.draw(&Rectangle::new([(x, 10), (x + 12, 22)], colour(number)))?;
         root.draw(&Text::new(*peer, (x + 18, 16), style(14, HPos::Left)))?;
-        x += 130;
+        x += 110;
+    }
+    if lines.iter().any(|(_, bars)| bars.iter().any(|bar| bar.goal.is_some())) {
+        root.draw(&PathElement::new([(x, 9), (x, 23)], GOAL.stroke_width(2)))?;
+        root.draw(&Text::new("the bar to clear", (x + 8, 16), style(14, HPos::Left)))?;
     }
     Ok(())
 }
@@ -132,6 +138,10 @@ fn panel(
             let ratio = figure(&bar.ratio);
             let corners = [(1.0, slot), (ratio, slot - 0.85)];
             plot.draw(&Rectangle::new(corners, colour(bar.peer)))?;
+            if let Some(goal) = bar.goal {
+                let mark = [(goal, slot + 0.05), (goal, slot - 0.9)];
+                plot.draw(&PathElement::new(mark, GOAL.stroke_width(2)))?;
+            }
             let label = (ratio.max(1.0), slot - 0.45);
             let text = format!(" {ratio:.1}");
             plot.draw(&Text::new(text, label, style(11, HPos::Left)))?;

@@ -101,8 +101,8 @@ fn table(suite: &Suite, cases: &[&Case], rows: &[Row]) -> anyhow::Result<String>
         for peer in &peers {
             line.push(match ratio(case, peer, rows)? {
                 Some(ratio) => {
-                    let bar = bar(case, peer);
-                    format!("{}, {}", judged(ratio.cpu, bar), judged(ratio.wall, bar))
+                    let goal = case.goal(peer);
+                    format!("{}, {}", judged(ratio.cpu, goal), judged(ratio.wall, goal))
                 }
                 None => "–".into(),
             });
@@ -113,13 +113,9 @@ fn table(suite: &Suite, cases: &[&Case], rows: &[Row]) -> anyhow::Result<String>
     Ok(aligned(&lines))
 }
 
-fn bar(case: &Case, peer: &str) -> Option<f64> {
-    case.bars.iter().find(|bar| bar.peer == peer).map(|bar| bar.factor)
-}
-
 /// A ratio, and whether it clears the bar.
-fn judged(ratio: f64, bar: Option<f64>) -> String {
-    let mark = bar.map_or("", |bar| if ratio >= bar { " ✓" } else { " ✗" });
+fn judged(ratio: f64, goal: Option<f64>) -> String {
+    let mark = goal.map_or("", |goal| if ratio >= goal { " ✓" } else { " ✗" });
     format!("{ratio:.2}{mark}")
 }
 

@@ -34,6 +34,13 @@ pub(crate) struct Case {
     pub(crate) peak_mib: Option<f64>,
 }
 
+impl Case {
+    /// The factor by which polycloud is to be better than a peer.
+    pub(crate) fn goal(&self, peer: &str) -> Option<f64> {
+        self.bars.iter().find(|bar| bar.peer == peer).map(|bar| bar.factor)
+    }
+}
+
 /// polycloud is to take at most `1 / factor` of the peer's time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bar {
@@ -103,7 +110,7 @@ fn local() -> Suite {
     let half_more: &[Bar] =
         &[Bar { peer: OBJECT_STORE, factor: 1.5 }, Bar { peer: OPENDAL, factor: 1.5 }];
     let files = |op, tasks, store, work| Case {
-        group: "files",
+        group: "local",
         op,
         tasks,
         store,

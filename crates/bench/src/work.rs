@@ -29,7 +29,7 @@ pub(crate) async fn measure<C: Client>(
     load.set_up(&client, case, dir).await?;
     if !matches!(case.work, Work::Put(_) | Work::StreamIn(_)) {
         // It would count as memory of the reads.
-        load.content = Bytes::new();
+        load.contents.fill(Bytes::new());
     }
     let mut calls = 1;
     loop {
@@ -55,7 +55,8 @@ pub(crate) async fn measure<C: Client>(
 /// Keys and content, made once, outside of what is measured.
 struct Load<C: Client> {
     keys: Vec<C::Key>,
-    content: Bytes,
+    /// One for each task: tasks that share one would meet at its reference count.
+    contents: Vec<Bytes>,
 }
 
 impl<C: Client> Load<C> {
@@ -69,7 +70,9 @@ impl<C: Client> Load<C> {
         let keys = (0..count).map(|i| C::key(&name(i))).collect::<anyhow::Result<_>>()?;
         // Not all alike, so that nothing on the way can do better than to copy them.
         let content = (0..size).map(|i| (i.wrapping_mul(0x9E37_79B9) >> 13).to_le_bytes()[0]);
-        Ok(Self { keys, content: content.collect() })
+        let content: Vec<u8> = content.collect();
+        let contents = (0..case.tasks).map(|_| Bytes::copy_from_slice(&content)).collect();
+        Ok(Self { keys, contents })
     }
 
     /// Writes what the calls read. Files that an earlier round wrote are used again.
@@ -79,16 +82,22 @@ impl<C: Client> Load<C> {
         if files && done.exists() {
             return Ok(());
         }
+        let content = self.contents.first().context("no tasks")?;
         match case.work {
-            // The first write of a key makes a directory entry; what is measured replaces objects.
-            Work::Put(_) | Work::Get(_) | Work::List(_) => {
+            // What is measured replaces objects, so that every call finds the same.
+            Work::Put(_) => {
                 for key in &self.keys {
-                    client.put(key, self.content.clone()).await?;
+                    client.put(key, content.clone()).await?;
+                }
+            }
+            Work::Get(_) | Work::List(_) => {
+                for key in &self.keys {
+                    client.put(key, Bytes::copy_from_slice(content)).await?;
                 }
             }
             Work::StreamIn(_) => {}
             Work::StreamOut(size) => {
-                client.stream_in(self.key(0)?, self.content.clone(), pieces(size)).await?;
+                client.stream_in(self.key(0)?, content.clone(), pieces(size)).await?;
             }
         }
         if files {
@@ -106,13 +115,13 @@ impl<C: Client> Load<C> {
     /// As many calls as stated in each of the case's tasks.
     async fn batch(&self, client: &C, case: &Case, calls: u64) -> anyhow::Result<()> {
         let (work, tasks) = (case.work, case.tasks);
-        let spawned: Vec<_> = (0..tasks)
-            .map(|task| {
-                let client = client.clone();
+        let spawned: Vec<_> = (0..)
+            .zip(&self.contents)
+            .map(|(task, content)| {
+                let (client, content) = (client.clone(), content.clone());
                 // Each task has keys of its own, as far as there are enough.
                 let keys: Vec<_> = self.keys.iter().skip(task).step_by(tasks).cloned().collect();
                 let keys = if keys.is_empty() { self.keys.clone() } else { keys };
-                let content = self.content.clone();
                 tokio::spawn(async move {
                     for key in keys.iter().cycle().take(usize::try_from(calls)?) {
                         call(&client, work, key, &content).await?;

@@ -1,12 +1,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::bail;
 use bytes::Bytes;
 use polycloud_core::object::{
     GetOptions, Key, ListOptions, ObjectStore, PutOptions, UploadOptions,
 };
-use polycloud_local::MemoryStore;
+use polycloud_local::{Durability, LocalStore, MemoryStore};
 
 use super::Client;
 use crate::suite::Store;
@@ -19,9 +18,11 @@ impl Client for Polycloud {
     type Key = Key;
 
     fn open(store: Store, dir: &Path) -> anyhow::Result<Self> {
+        let files = |durability| LocalStore::builder(dir).durability(durability).open();
         Ok(Self(match store {
             Store::Memory => Arc::new(MemoryStore::new()),
-            Store::Durable | Store::Fast => bail!("no files in {} yet", dir.display()),
+            Store::Durable => Arc::new(files(Durability::Full)?),
+            Store::Fast => Arc::new(files(Durability::Fast)?),
         }))
     }
 

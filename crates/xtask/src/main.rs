@@ -1,0 +1,49 @@
+//! Chores of the workspace, as `cargo xtask`.
+
+#![allow(clippy::print_stdout, reason = "a program that prints its results")]
+
+mod bench;
+mod capabilities;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+/// Chores of the workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure a suite against other crates, in release mode; `local` is one. The table, the report in
+    /// target/bench and, unless something is left out, the documentation are written.
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// The suite and its options; `--help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Write the table of backends and capabilities into the README.
+    Capabilities {
+        /// Write nothing, and fail if the README has another table.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().command {
+        Command::Bench { arguments } => bench::run(&workspace()?, &arguments),
+        Command::Capabilities { check } => capabilities::run(&workspace()?, check),
+    }
+}
+
+fn workspace() -> anyhow::Result<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    root.map(Path::to_owned).context("the crate is not in a workspace")
+}
