@@ -3,6 +3,14 @@
 //!
 //! `POLYCLOUD_COMPUTE_KILL_CREATES` sets how many creates are begun in all: 200 by default.
 #![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "the helpers of tests may fail like tests"
+)]
 #![allow(clippy::disallowed_methods, reason = "tests wait for real processes")]
 
 mod compute_support;
@@ -59,7 +67,7 @@ async fn one_life(compute: &LocalCompute, name: &str, step: usize) {
     let made = compute.create_many(&script(name, DATA), count, &owned()).await.unwrap().instances;
     made.iter().for_each(|instance| say(&format!("created {}", instance.id)));
     let id = &made[0].id;
-    if step % 2 == 0 {
+    if step.is_multiple_of(2) {
         return;
     }
     reach(compute, id, InstanceState::Running).await;
@@ -129,4 +137,36 @@ async fn a_sweep_removes_what_killed_creators_left() {
     }
     assert!(swept > 0, "no kill came in time");
     println!("{begun} creates, {swept} leftovers swept");
+}
+
+/// Creates an instance, suspends it and ends.
+#[test]
+#[ignore = "the process that the test below lets end"]
+fn suspender() {
+    let Some(args) = support::args() else { return };
+    let compute = LocalCompute::open(&args[0]).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let instance = run(&compute, &script("a", DATA)).await;
+        compute.stop(&instance.id, StopMode::Suspend).await.unwrap();
+        reach(&compute, &instance.id, InstanceState::Suspended).await;
+        say(&format!("suspended {}", instance.id));
+    });
+}
+
+#[tokio::test]
+async fn a_suspended_instance_outlives_its_caller() {
+    let root = Root::new();
+    let child = support::spawn("suspender", &[root.path().to_str().unwrap()]);
+    let output = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    let id = output.lines().find_map(|line| line.strip_prefix("suspended ")).unwrap();
+    let id: InstanceId = id.parse().unwrap();
+    let compute = root.open();
+    for _ in 0..5 {
+        assert_eq!(compute.get(&id).await.unwrap().state(), InstanceState::Suspended);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    compute.start(&id).await.unwrap();
+    reach(&compute, &id, InstanceState::Running).await;
+    clean_up(&root, &compute).await;
 }

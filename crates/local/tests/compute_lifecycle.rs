@@ -1,5 +1,13 @@
 //! An instance's life: boots, stops, restarts, suspends, and ends, as a caller sees it.
 #![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "the helpers of tests may fail like tests"
+)]
 #![allow(clippy::disallowed_methods, reason = "tests wait for real processes")]
 
 mod compute_support;

@@ -213,10 +213,8 @@ impl Wait<'_> {
     }
 
     fn unreachable(&self, status: &InstanceStatus) -> Error {
-        let mut message = format!("it is {status} and will not become {} by itself", self.target);
-        if let Some(reason) = &status.reason {
-            message.push_str(&format!("; reason: {reason:?}"));
-        }
+        let status = explained(status);
+        let message = format!("it is {status} and will not become {} by itself", self.target);
         Error::new(ErrorKind::Unreachable)
             .with_message(message)
             .with_provider(self.id.provider().to_owned())
@@ -225,7 +223,7 @@ impl Wait<'_> {
     fn timed_out(&self, failure: Option<Error>) -> Error {
         let last = self.last.as_ref().map_or_else(
             || "it was never seen".to_owned(),
-            |status| format!("it was {status} when last seen"),
+            |status| format!("it was {} when last seen", explained(status)),
         );
         let error = Error::new(ErrorKind::Timeout)
             .with_outcome(Outcome::NotApplied)
@@ -235,6 +233,14 @@ impl Wait<'_> {
             Some(failure) => error.with_source(failure),
             None => error,
         }
+    }
+}
+
+/// A status with its reason, where the provider tells one.
+fn explained(status: &InstanceStatus) -> String {
+    match &status.reason {
+        Some(reason) => format!("{status}, because of {reason:?},"),
+        None => status.to_string(),
     }
 }
 

@@ -194,6 +194,20 @@ impl LocalComputeConfig {
         Self { path: path.into(), capacity: None, grace_seconds: None }
     }
 
+    /// Sets the most living instances.
+    #[must_use]
+    pub fn with_capacity(mut self, instances: u32) -> Self {
+        self.capacity = Some(instances);
+        self
+    }
+
+    /// Sets how many seconds programs get to end by themselves at a stop.
+    #[must_use]
+    pub fn with_grace_seconds(mut self, seconds: u32) -> Self {
+        self.grace_seconds = Some(seconds);
+        self
+    }
+
     /// Opens the instances.
     ///
     /// # Errors

@@ -37,7 +37,8 @@ impl Console for LocalCompute {
     }
 }
 
-/// Tar files of instances' disks. An instance keeps running while an image is made of it.
+/// Tar files of instances' disks. An instance keeps running while an image is made of it. A disk that
+/// holds a symbolic link to something outside it is `InvalidState`.
 #[async_trait]
 impl Images for LocalCompute {
     async fn create(&self, build: &ImageBuild) -> Result<Image> {
@@ -111,8 +112,12 @@ impl Inner {
             sync_dir(&self.images())
         };
         if let Err(error) = pack() {
-            let _as_good_as_it_gets = tree::remove(&unfinished);
-            return Err(failed("cannot make the image", error));
+            let _a_sweep_removes_it = tree::remove(&unfinished);
+            return Err(if error.kind() == std::io::ErrorKind::InvalidData {
+                Error::new(ErrorKind::InvalidState).with_message(error.to_string())
+            } else {
+                failed("cannot make the image", error)
+            });
         }
         Ok(Image::new(file, name, types::ARCH))
     }

@@ -31,12 +31,13 @@ use std::time::Duration;
 use polycloud_core::capability::Capabilities;
 use polycloud_core::clock::{Clock, Random};
 use polycloud_core::compute::{ComputeInfo, InstanceId};
-use polycloud_core::{Error, ErrorKind, Result, ResultExt};
+use polycloud_core::{Error, ErrorKind, Result};
 
 use self::boot::Environment;
 pub use self::builder::{LocalComputeBuilder, LocalComputeConfig};
 use self::error::failed;
 use self::journal::{FileLock, InstanceDir, Record, is_gone};
+use self::provider::Nothing;
 
 /// Instances that are groups of processes on this host: the clouds' behaviour without a cloud.
 ///
@@ -45,7 +46,9 @@ use self::journal::{FileLock, InstanceDir, Record, is_gone};
 /// runs at its first boot with that directory as working directory, and the instance stays on after the
 /// script has ended, until it is stopped, or shuts itself down (a script does so with `kill 0`). A
 /// restart, or a stop and a start, ends all its processes and boots it again; user data does not run
-/// again, as on the clouds. A program `etc/rc.local` on its disk is started at every boot.
+/// again, as on the clouds. A program `etc/rc.local` on its disk is started at every boot. Programs are
+/// asked to end (`SIGTERM`) and given [some time](LocalComputeBuilder::grace) for it by a stop and a
+/// restart, but not if these are forced, and not by a termination.
 ///
 /// # What programs on an instance see
 ///
@@ -59,6 +62,10 @@ use self::journal::{FileLock, InstanceDir, Record, is_gone};
 ///
 /// The processors of the type are enforced by affinity on Linux. The memory of the type limits what each
 /// process may allocate, not what all of them may allocate together, which would need privileges.
+///
+/// A process belongs to its instance as long as it is in its process group or keeps
+/// `POLYCLOUD_INSTANCE_DIR` in the environment that it was started with: daemons do, and are ended with
+/// the rest.
 ///
 /// # Life and death
 ///
@@ -135,12 +142,11 @@ impl LocalCompute {
     /// # Errors
     /// `NotFound`.
     pub async fn user_data_status(&self, id: &InstanceId) -> Result<Option<i32>> {
-        let dir = self.inner.dir(id).during(ids::PROVIDER, "user_data_status", id)?;
-        let read = move |_: &Arc<Inner>| match dir.read()? {
+        self.on("user_data_status", id, &Nothing, |_, dir| match dir.read()? {
             Some(_) => Ok(dir.user_data_status()),
             None => Err(not_found()),
-        };
-        self.blocking(read).await.during(ids::PROVIDER, "user_data_status", id)
+        })
+        .await
     }
 
     /// The directory in which an instance's programs work. It is there from the first boot on.
@@ -148,12 +154,11 @@ impl LocalCompute {
     /// # Errors
     /// `NotFound`.
     pub async fn disk(&self, id: &InstanceId) -> Result<PathBuf> {
-        let dir = self.inner.dir(id).during(ids::PROVIDER, "disk", id)?;
-        let read = move |_: &Arc<Inner>| match dir.read()? {
+        self.on("disk", id, &Nothing, |_, dir| match dir.read()? {
             Some(_) => Ok(dir.disk()),
             None => Err(not_found()),
-        };
-        self.blocking(read).await.during(ids::PROVIDER, "disk", id)
+        })
+        .await
     }
 
     /// Does blocking work on a thread for it. It goes on to its end if the future is dropped.

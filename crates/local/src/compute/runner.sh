@@ -3,7 +3,7 @@
 #
 #   runner.sh launch first|again   starts "run" in the background and prints its process id
 #   runner.sh run    first|again   waits for "go", boots, and stays
-umask 077
+umask 022
 dir=$POLYCLOUD_INSTANCE_DIR
 
 if [ "$1" = launch ]; then
@@ -20,7 +20,7 @@ read -r go && [ "$go" = go ] || exit 0
 exec </dev/null
 echo "$POLYCLOUD_BOOT" >"$dir/begun"
 echo "polycloud: boot $POLYCLOUD_BOOT of $POLYCLOUD_INSTANCE_NAME at $POLYCLOUD_INSTANCE_IP"
-ulimit -d "$((POLYCLOUD_MEMORY_MIB * 1024))"
+ulimit -d "$((POLYCLOUD_MEMORY_MIB * 1024))" 2>/dev/null
 
 if [ -f etc/rc.local ] && [ -x etc/rc.local ]; then
     ./etc/rc.local &
