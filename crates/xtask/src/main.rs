@@ -4,6 +4,7 @@
 
 mod bench;
 mod capabilities;
+mod conformance;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run the conformance suite on every backend, and print what became of each case.
+    Conformance(conformance::Arguments),
     /// Write the table of backends and capabilities into the README.
     Capabilities {
         /// Write nothing, and fail if the README has another table.
@@ -39,6 +42,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Bench { arguments } => bench::run(&workspace()?, &arguments),
+        Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Capabilities { check } => capabilities::run(&workspace()?, check),
     }
 }
@@ -46,4 +50,8 @@ fn main() -> anyhow::Result<()> {
 fn workspace() -> anyhow::Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
     root.map(Path::to_owned).context("the crate is not in a workspace")
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
