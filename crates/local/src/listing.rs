@@ -60,7 +60,7 @@ pub(crate) fn page<W: Walk>(
     let limit = options.page_size.unwrap_or(limit).clamp(1, limit) as usize;
     walk.seek(&start(options, token)?)?;
 
-    let mut lines = Vec::new();
+    let mut lines = Vec::with_capacity(limit);
     let mut last = None::<Last>;
     while let Some(found) = walk.next()? {
         if !found.key.starts_with(options.prefix.as_str()) {

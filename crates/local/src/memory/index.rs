@@ -1,6 +1,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::BuildHasher;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use foldhash::fast::RandomState;
@@ -27,6 +28,8 @@ pub(super) struct Index {
     hasher: RandomState,
     /// Changed under the lock of the key's shard, read without any other lock.
     order: RwLock<BTreeSet<Key>>,
+    /// Whether there may be keys without a current object, which listings leave out.
+    hides: AtomicBool,
 }
 
 // A panic while a lock is held leaves nothing half changed, since each change is one assignment, so a
@@ -43,7 +46,7 @@ impl Index {
     pub(super) fn new() -> Self {
         let hasher = RandomState::default();
         let shards = std::array::from_fn(|_| RwLock::new(Shard::with_hasher(hasher.clone())));
-        Self { shards, hasher, order: RwLock::default() }
+        Self { shards, hasher, order: RwLock::default(), hides: AtomicBool::new(false) }
     }
 
     fn shard(&self, key: &Key) -> &RwLock<Shard> {
@@ -66,6 +69,8 @@ impl Index {
             if slot.is_empty() {
                 shard.remove(key);
                 write(&self.order).remove(key);
+            } else if slot.current().is_none() {
+                self.hides.store(true, Ordering::Release);
             }
             return result;
         }
@@ -93,53 +98,83 @@ impl Index {
         }
     }
 
-    pub(super) fn walk(&self, versions: bool) -> InOrder<'_> {
-        InOrder {
-            index: self,
-            versions,
-            keys: VecDeque::new(),
-            batch: *BATCH.start(),
-            after: Some(Position::At(String::new())),
-            pending: Vec::new(),
-        }
+    pub(super) fn keys(&self) -> Keys<'_> {
+        Keys { index: self, batch: VecDeque::new(), size: *BATCH.start(), after: None }
+    }
+
+    pub(super) fn versions(&self) -> Versions<'_> {
+        Versions { keys: self.keys(), pending: Vec::new() }
     }
 }
 
-/// A walk over the keys in order.
-pub(super) struct InOrder<'a> {
+/// A walk over the keys that hold an object.
+pub(super) struct Keys<'a> {
     index: &'a Index,
-    versions: bool,
     /// The next keys, and from where to go on behind them; `None` at the end.
-    keys: VecDeque<Key>,
+    batch: VecDeque<Key>,
     after: Option<Position>,
-    batch: usize,
-    /// Versions of the key at hand that were not returned yet, newest last.
-    pending: Vec<Found<ListEntry>>,
+    size: usize,
 }
 
-impl InOrder<'_> {
+impl Keys<'_> {
+    fn start(&mut self, position: &Position) {
+        self.batch.clear();
+        self.size = *BATCH.start();
+        self.after = Some(position.clone());
+    }
+
+    /// The next key, whether or not it holds an object.
     fn next_key(&mut self) -> Option<Key> {
-        if self.keys.is_empty() {
+        if self.batch.is_empty() {
             let after = self.after.take()?;
             let from: Bound<&str> = match &after {
                 Position::At(text) | Position::AfterVersion(text, _) => Bound::Included(text),
                 Position::After(text) => Bound::Excluded(text),
             };
             let order = read(&self.index.order);
-            let next = order.range::<str, _>((from, Bound::Unbounded)).take(self.batch);
-            self.keys.extend(next.cloned());
+            let next = order.range::<str, _>((from, Bound::Unbounded)).take(self.size);
+            self.batch.extend(next.cloned());
             drop(order);
-            if self.keys.len() == self.batch {
-                self.after = self.keys.back().map(|last| Position::After(last.as_str().into()));
+            if self.batch.len() == self.size {
+                self.after = self.batch.back().map(|last| Position::After(last.as_str().into()));
             }
-            self.batch = (self.batch * 4).min(*BATCH.end());
+            self.size = (self.size * 4).min(*BATCH.end());
         }
-        self.keys.pop_front()
+        self.batch.pop_front()
+    }
+}
+
+impl Walk for Keys<'_> {
+    type Item = Key;
+
+    fn seek(&mut self, position: &Position) -> Result<()> {
+        self.start(position);
+        Ok(())
     }
 
-    fn load_versions(&mut self, key: &Key) {
+    fn next(&mut self) -> Result<Option<Found<Key>>> {
+        while let Some(key) = self.next_key() {
+            let hidden = self.index.hides.load(Ordering::Acquire)
+                && self.index.look(&key, |slot| slot.and_then(Slot::current).is_none());
+            if !hidden {
+                return Ok(Some(Found { key: key.clone(), version: None, item: key }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A walk over all versions.
+pub(super) struct Versions<'a> {
+    keys: Keys<'a>,
+    /// Versions of the key at hand that were not returned yet, newest last.
+    pending: Vec<Found<ListEntry>>,
+}
+
+impl Versions<'_> {
+    fn load(&mut self, key: &Key) {
         let pending = &mut self.pending;
-        self.index.look(key, |slot| {
+        self.keys.index.look(key, |slot| {
             let Some(slot) = slot else { return };
             for (i, version) in slot.versions().enumerate() {
                 let item = version.entry(i == 0 && slot.newest.is_some());
@@ -150,18 +185,16 @@ impl InOrder<'_> {
     }
 }
 
-impl Walk for InOrder<'_> {
+impl Walk for Versions<'_> {
     type Item = ListEntry;
 
     fn seek(&mut self, position: &Position) -> Result<()> {
-        self.keys.clear();
         self.pending.clear();
-        self.batch = *BATCH.start();
-        self.after = Some(position.clone());
+        self.keys.start(position);
         if let Position::AfterVersion(text, version) = position
-            && let Some(key) = self.next_key()
+            && let Some(key) = self.keys.next_key()
         {
-            self.load_versions(&key);
+            self.load(&key);
             if key.as_str() == text {
                 let at =
                     self.pending.iter().position(|found| found.version.as_ref() == Some(version));
@@ -176,17 +209,8 @@ impl Walk for InOrder<'_> {
             if let Some(entry) = self.pending.pop() {
                 return Ok(Some(entry));
             }
-            let Some(key) = self.next_key() else { return Ok(None) };
-            if self.versions {
-                self.load_versions(&key);
-                continue;
-            }
-            let item = self.index.look(&key, |slot| {
-                slot.and_then(Slot::current).map(|object| ListEntry::Object(object.meta.clone()))
-            });
-            if let Some(item) = item {
-                return Ok(Some(Found { key, version: None, item }));
-            }
+            let Some(key) = self.keys.next_key() else { return Ok(None) };
+            self.load(&key);
         }
     }
 }
