@@ -1,7 +1,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use polycloud_core::Error;
@@ -105,6 +105,7 @@ impl fmt::Display for Chain<'_> {
 pub struct Context {
     harness: Arc<dyn Harness>,
     random: Arc<dyn Random>,
+    deferred: Arc<Mutex<Vec<BoxFuture<'static, CaseResult>>>>,
 }
 
 impl Context {
@@ -115,7 +116,8 @@ impl Context {
         let own = case.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        Self { harness, random: Arc::new(SeededRandom::new(seed ^ own)) }
+        let random = Arc::new(SeededRandom::new(seed ^ own));
+        Self { harness, random, deferred: Arc::default() }
     }
 
     /// A fresh, empty bucket.
@@ -172,6 +174,22 @@ impl Context {
     #[must_use]
     pub fn random(&self) -> &dyn Random {
         &*self.random
+    }
+
+    /// Does this once the case has ended, however it ends; what was deferred last is done first. A case
+    /// whose deferred work fails has failed.
+    pub fn defer(&self, work: impl Future<Output = CaseResult> + Send + 'static) {
+        self.deferred.lock().unwrap_or_else(PoisonError::into_inner).push(Box::pin(work));
+    }
+
+    /// Does all deferred work, and tells of the first failure.
+    pub(crate) async fn finish(self) -> CaseResult {
+        let mut result = Ok(());
+        loop {
+            let work = self.deferred.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some(work) = work else { return result };
+            result = result.and(work.await);
+        }
     }
 
     /// A name that nobody has used before, legal for buckets, instances and labels. It has up to 13

@@ -77,6 +77,13 @@ pub trait Harness: Send + Sync + 'static {
         None
     }
 
+    /// An alias of an image that the compute knows, as [`ImageSelector::Alias`] has it.
+    ///
+    /// [`ImageSelector::Alias`]: polycloud_core::compute::ImageSelector::Alias
+    fn image_alias(&self) -> String {
+        "ubuntu:24.04".into()
+    }
+
     /// Removes what the cases left behind. Called once, after the last case.
     async fn cleanup(&self);
 }

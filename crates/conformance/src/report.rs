@@ -24,7 +24,7 @@ pub struct Selection {
     pub seed: u64,
     /// Most cases under way at a time.
     pub concurrency: usize,
-    /// Most time of one case.
+    /// Most time of one case, and again of cleaning up after it.
     pub timeout: Duration,
 }
 
@@ -259,12 +259,15 @@ async fn judge(harness: Arc<dyn Harness>, case: &'static Case, selection: &Selec
         case.features.iter().copied().find(|feature| support(&*harness, *feature) == wanted)
     };
     let context = Context::new(Arc::clone(&harness), selection.seed, case.name);
+    let end = context.clone();
     let (work, good) = match supports(Support::Unsupported) {
         Some(feature) => (negative::refuses(context, feature), Outcome::Unsupported),
         None if supports(Support::Emulated).is_some() => ((case.run)(context), Outcome::Emulated),
         None => ((case.run)(context), Outcome::Passed),
     };
-    let outcome = match within(&clock, selection.timeout, work).await {
+    let done = within(&clock, selection.timeout, work).await;
+    let cleaned = within(&clock, selection.timeout, Box::pin(end.finish())).await;
+    let outcome = match done.and(cleaned.map_err(|why| format!("cleaning up: {why}"))) {
         Ok(()) => good,
         Err(why) => Outcome::Failed(why),
     };

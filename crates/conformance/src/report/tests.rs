@@ -99,6 +99,42 @@ async fn every_way_to_end_is_told_apart() {
     assert!(!report.is_success());
 }
 
+static DONE: std::sync::Mutex<Vec<&str>> = std::sync::Mutex::new(Vec::new());
+
+case!(DEFERS, Store, [], |context| Box::pin(async move {
+    context.defer(async { Err(Failure::new("it is stuck")) });
+    context.defer(async {
+        DONE.lock().unwrap().push("last first");
+        Ok(())
+    });
+    Ok(())
+}));
+case!(DEFERS_AND_HANGS, Store, [], |context| Box::pin(async move {
+    context.defer(async {
+        DONE.lock().unwrap().push("after a timeout");
+        Ok(())
+    });
+    std::future::pending().await
+}));
+case!(DEFERS_AND_PANICS, Store, [], |context| Box::pin(async move {
+    context.defer(async {
+        DONE.lock().unwrap().push("after a panic");
+        Ok(())
+    });
+    panic!("at the disco")
+}));
+
+#[tokio::test]
+async fn what_was_deferred_is_done_however_the_case_ends() {
+    let report = outcomes(vec![&DEFERS, &DEFERS_AND_HANGS, &DEFERS_AND_PANICS]).await;
+    assert!(failure(&report, "DEFERS").starts_with("cleaning up: it is stuck ("));
+    assert_eq!(failure(&report, "DEFERS_AND_HANGS"), "not done after 200ms");
+    assert_eq!(failure(&report, "DEFERS_AND_PANICS"), "panicked: at the disco");
+    let mut done = DONE.lock().unwrap().clone();
+    done.sort_unstable();
+    assert_eq!(done, ["after a panic", "after a timeout", "last first"]);
+}
+
 #[tokio::test]
 async fn the_matrix_ends_with_the_counts() {
     let (one, two) = (outcomes(vec![&GOOD, &EMULATED]).await, outcomes(vec![&GOOD, &BAD]).await);
