@@ -1,0 +1,61 @@
+//! How an instance gets the program that it runs, and its user data.
+
+use std::time::Duration;
+
+use http::Method;
+use polycloud::object::{Key, SignOptions};
+use polycloud::{ObjectStore, StoreBackend, StoreConfig};
+
+use crate::Result;
+
+/// How long the URL of the program is good for: until the last replacement of a worker has booted.
+const GOOD_FOR: Duration = Duration::from_secs(12 * 3600);
+
+/// The shell command by which an instance fetches an object into the file `worker`.
+///
+/// It needs no credentials: a store that signs URLs hands one out, and the files of a `file:` store
+/// are read as they are.
+pub(crate) async fn fetch_command(store: &dyn ObjectStore, url: &str, key: &Key) -> Result<String> {
+    if let Some(signer) = store.signer() {
+        let request = signer.sign(key, &SignOptions::new(Method::GET, GOOD_FOR)).await?;
+        return Ok(format!("curl -fsS --retry 5 -o worker {}", quoted(request.expose())));
+    }
+    let config = StoreConfig::from_url(url)?;
+    let StoreBackend::File(file) = config.backend else {
+        return Err("workers cannot reach this store: it is in the memory of one process".into());
+    };
+    let path = file.path.join(format!("{}{key}", config.prefix.unwrap_or_default()));
+    Ok(format!("cp {} worker", quoted(&path.to_string_lossy())))
+}
+
+/// The user data of an instance: it fetches the program, runs it, and switches the machine off when
+/// that ends, because a machine without its worker is of no use.
+pub(crate) fn user_data(fetch: &str, arguments: &[&str]) -> String {
+    let arguments: Vec<String> = arguments.iter().map(|argument| quoted(argument)).collect();
+    let arguments = arguments.join(" ");
+    format!(
+        "#!/bin/sh\n\
+         off() {{ if [ -n \"${{POLYCLOUD_INSTANCE_ID:-}}\" ]; then kill 0; else shutdown -h now; fi; }}\n\
+         trap off EXIT\n\
+         set -eu\n\
+         {fetch}\n\
+         chmod +x worker\n\
+         ./worker {arguments}\n"
+    )
+}
+
+/// Quotes text for the shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_leaves_its_quotes() {
+        let script = user_data("cp a worker", &["it's", "$(reboot)"]);
+        assert!(script.ends_with("\n./worker 'it'\\''s' '$(reboot)'\n"), "{script}");
+    }
+}
