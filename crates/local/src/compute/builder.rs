@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::boot::Environment;
 use super::error::failed;
-use super::{Inner, LocalCompute, ids, process};
+use super::{Handle, Inner, LocalCompute, ids, process};
 
 /// What instances can do. SSH keys, ports, disks of a size, spot and identities mean nothing here.
 const CAPABILITIES: Capabilities = Capabilities::NONE
@@ -144,7 +144,7 @@ impl LocalComputeBuilder {
             host_boot,
             driving: Mutex::new(HashMap::new()),
         };
-        Ok(LocalCompute { inner: Arc::new(inner) })
+        Ok(LocalCompute { handle: Handle { inner: Arc::new(inner) } })
     }
 }
 

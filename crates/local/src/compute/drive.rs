@@ -253,14 +253,13 @@ impl Inner {
                 .map_err(|error| failed("cannot signal the instance's processes", error))
         };
         if !force {
-            let mut found = members()?;
+            let found = members()?;
             signal(&found, Signal::TERM)?;
             let mut wait = Wait::new(self.grace);
-            while !found.processes.is_empty() && wait.pause() {
+            while found.linger() && wait.pause() {
                 if self.is_overtaken(dir, record)? {
                     return Ok(Step::Overtaken);
                 }
-                found = members()?;
             }
         }
         let mut wait = Wait::new(KILL_TIME);
@@ -270,7 +269,11 @@ impl Inner {
                 return Ok(Step::Done);
             }
             signal(&found, Signal::KILL)?;
-            if !wait.pause() {
+            let mut in_time = wait.pause();
+            while in_time && found.linger() {
+                in_time = wait.pause();
+            }
+            if !in_time {
                 let ids: Vec<_> = found.processes.iter().map(|stat| stat.pid).collect();
                 return Err(Error::new(ErrorKind::Unavailable)
                     .with_message(format!("processes {ids:?} do not end")));

@@ -13,7 +13,7 @@ use polycloud_core::{Error, ErrorKind, Result};
 use super::error::failed;
 use super::journal::{FileLock, InstanceDir, Phase, invalid_state, is_gone, read_from, sync_dir};
 use super::provider::Nothing;
-use super::{Inner, LocalCompute, ids, image, not_found, tree, types};
+use super::{Handle, Inner, ids, image, not_found, tree, types};
 
 /// Most console output of one read.
 const CONSOLE_READ: u64 = 1 << 20;
@@ -21,9 +21,8 @@ const CONSOLE_READ: u64 = 1 << 20;
 /// What the names of unfinished images begin with; no image can be called so.
 const UNFINISHED: &str = ".new-";
 
-/// Everything that the instance has written since it was created, one MiB at a time.
 #[async_trait]
-impl Console for LocalCompute {
+impl Console for Handle {
     async fn output(&self, id: &InstanceId, from: u64) -> Result<ConsoleOutput> {
         self.on("console", id, &Nothing, move |_, dir| {
             dir.read()?.ok_or_else(not_found)?;
@@ -37,10 +36,8 @@ impl Console for LocalCompute {
     }
 }
 
-/// Tar files of instances' disks. An instance keeps running while an image is made of it. A disk that
-/// holds a symbolic link to something outside it is `InvalidState`.
 #[async_trait]
-impl Images for LocalCompute {
+impl Images for Handle {
     async fn create(&self, build: &ImageBuild) -> Result<Image> {
         let name = build.name.clone();
         self.on("create_image", &build.instance, &Nothing, move |inner, dir| {
@@ -67,7 +64,7 @@ impl Images for LocalCompute {
 }
 
 #[async_trait]
-impl Quotas for LocalCompute {
+impl Quotas for Handle {
     async fn list(&self) -> Result<Vec<Quota>> {
         self.at("list_quotas", &"", &[], |inner| {
             let records = inner.records()?;
@@ -80,7 +77,7 @@ impl Quotas for LocalCompute {
 }
 
 #[async_trait]
-impl Resize for LocalCompute {
+impl Resize for Handle {
     async fn resize(&self, id: &InstanceId, hardware: &Hardware) -> Result<()> {
         let hardware = hardware.clone();
         self.on("resize", id, &Nothing, move |inner, dir| inner.resize(dir, &hardware)).await

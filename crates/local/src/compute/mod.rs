@@ -67,6 +67,18 @@ use self::provider::Nothing;
 /// `POLYCLOUD_INSTANCE_DIR` in the environment that it was started with: daemons do, and are ended with
 /// the rest.
 ///
+/// # Images, console and the rest
+///
+/// An image is the host itself (the default, `host:latest`, or what the host runs, such as `debian:12`:
+/// an empty directory), or a directory or tar file, also gzipped, that is copied to the instance's
+/// directory: `id:` and its absolute path, or its name in the directory `images` of the root, where an
+/// alias `os:version` is looked for as `os-version`. Images with links that lead out of them, devices or
+/// pipes do not boot. An instance keeps running while an image is made of its disk.
+///
+/// The console has everything since the instance was created, one MiB a read. A sweep removes an owner's
+/// instances and stray processes and, whoever they belonged to, what a killed process had begun to make
+/// or had not quite removed, which holds nothing.
+///
 /// # Life and death
 ///
 /// Instances outlive the program that created them, like a cloud's. Any number of processes may open
@@ -94,6 +106,13 @@ use self::provider::Nothing;
 /// ```
 #[derive(Clone)]
 pub struct LocalCompute {
+    handle: Handle,
+}
+
+/// What implements the facets. They are not traits of [`LocalCompute`] itself: some of their methods
+/// have the names of [`Compute`](polycloud_core::compute::Compute)'s.
+#[derive(Clone)]
+struct Handle {
     inner: Arc<Inner>,
 }
 
@@ -133,7 +152,7 @@ impl LocalCompute {
     /// The directory that holds everything, without symbolic links.
     #[must_use]
     pub fn root(&self) -> &Path {
-        &self.inner.root
+        &self.handle.inner.root
     }
 
     /// The exit status with which an instance's user data ended, or `None` if it has none or has not
@@ -142,11 +161,12 @@ impl LocalCompute {
     /// # Errors
     /// `NotFound`.
     pub async fn user_data_status(&self, id: &InstanceId) -> Result<Option<i32>> {
-        self.on("user_data_status", id, &Nothing, |_, dir| match dir.read()? {
-            Some(_) => Ok(dir.user_data_status()),
-            None => Err(not_found()),
-        })
-        .await
+        self.handle
+            .on("user_data_status", id, &Nothing, |_, dir| match dir.read()? {
+                Some(_) => Ok(dir.user_data_status()),
+                None => Err(not_found()),
+            })
+            .await
     }
 
     /// The directory in which an instance's programs work. It is there from the first boot on.
@@ -154,13 +174,16 @@ impl LocalCompute {
     /// # Errors
     /// `NotFound`.
     pub async fn disk(&self, id: &InstanceId) -> Result<PathBuf> {
-        self.on("disk", id, &Nothing, |_, dir| match dir.read()? {
-            Some(_) => Ok(dir.disk()),
-            None => Err(not_found()),
-        })
-        .await
+        self.handle
+            .on("disk", id, &Nothing, |_, dir| match dir.read()? {
+                Some(_) => Ok(dir.disk()),
+                None => Err(not_found()),
+            })
+            .await
     }
+}
 
+impl Handle {
     /// Does blocking work on a thread for it. It goes on to its end if the future is dropped.
     async fn blocking<T: Send + 'static>(
         &self,
@@ -178,6 +201,12 @@ impl LocalCompute {
 }
 
 impl fmt::Debug for LocalCompute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.fmt(f)
+    }
+}
+
+impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalCompute").field("root", &self.inner.root).finish_non_exhaustive()
     }

@@ -131,6 +131,13 @@ impl Members {
         Ok(Self { group, processes: marked.iter().copied().chain(others).collect() })
     }
 
+    /// Whether one of them has not ended yet. Does not look for others, and so costs little.
+    pub(super) fn linger(&self) -> bool {
+        self.processes.iter().any(|process| {
+            stat(process.pid).is_some_and(|now| now.started == process.started && !now.is_dead())
+        })
+    }
+
     /// Sends a signal to all of them. Those that have ended meanwhile are passed over.
     pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
         if let Some(group) = self.group.and_then(Pid::from_raw) {

@@ -15,9 +15,9 @@ use polycloud_core::{Error, Result, ResultExt};
 
 use super::ids::{self, PROVIDER, REGION, ZONES};
 use super::journal::InstanceDir;
-use super::{Inner, LocalCompute, image, not_found, types};
+use super::{Handle, Inner, LocalCompute, image, not_found, types};
 
-impl LocalCompute {
+impl Handle {
     /// Checks the options, then does blocking work on an instance.
     pub(super) async fn on<T: Send + 'static>(
         &self,
@@ -60,18 +60,18 @@ impl Requires for Nothing {
 #[async_trait]
 impl Compute for LocalCompute {
     fn info(&self) -> &ComputeInfo {
-        &self.inner.info
+        &self.handle.inner.info
     }
 
     fn capabilities(&self) -> &Capabilities {
-        &self.inner.capabilities
+        &self.handle.inner.capabilities
     }
 
     async fn create(&self, spec: &InstanceSpec, options: &CreateOptions) -> Result<Instance> {
         let (owned_spec, owned_options) = (spec.clone(), options.clone());
         let one = Count::exactly(1)?;
         let work = move |inner: &Arc<Inner>| inner.create(&owned_spec, one, &owned_options);
-        let report = self.at("create", &spec.name, &[spec, options], work).await?;
+        let report = self.handle.at("create", &spec.name, &[spec, options], work).await?;
         report.instances.into_iter().next().ok_or_else(not_found)
     }
 
@@ -83,20 +83,21 @@ impl Compute for LocalCompute {
     ) -> Result<CreateReport> {
         let (owned_spec, owned_options) = (spec.clone(), options.clone());
         let work = move |inner: &Arc<Inner>| inner.create(&owned_spec, count, &owned_options);
-        self.at("create_many", &spec.name, &[spec, options], work).await
+        self.handle.at("create_many", &spec.name, &[spec, options], work).await
     }
 
     async fn get(&self, id: &InstanceId) -> Result<Instance> {
-        self.on("get", id, &Nothing, |inner, dir| match inner.observe(dir)? {
-            Some(record) => record.instance(),
-            None => {
-                // The last steps of a termination may still be under way, and who is told that the
-                // instance is gone may rely on it. Nobody knows the id of one that is being made.
-                dir.remove()?;
-                Err(not_found())
-            }
-        })
-        .await
+        self.handle
+            .on("get", id, &Nothing, |inner, dir| match inner.observe(dir)? {
+                Some(record) => record.instance(),
+                None => {
+                    // The last steps of a termination may still be under way, and who is told that the
+                    // instance is gone may rely on it. Nobody knows the id of one that is being made.
+                    dir.remove()?;
+                    Err(not_found())
+                }
+            })
+            .await
     }
 
     async fn list_page(
@@ -106,32 +107,36 @@ impl Compute for LocalCompute {
     ) -> Result<InstancePage> {
         let (owned_filter, token) = (filter.clone(), token.cloned());
         let work = move |inner: &Arc<Inner>| inner.list_page(&owned_filter, token.as_ref());
-        self.at("list_page", &"", &[filter], work).await
+        self.handle.at("list_page", &"", &[filter], work).await
     }
 
     async fn start(&self, id: &InstanceId) -> Result<()> {
-        self.on("start", id, &Nothing, |inner, dir| inner.start(dir)).await
+        self.handle.on("start", id, &Nothing, |inner, dir| inner.start(dir)).await
     }
 
     async fn stop(&self, id: &InstanceId, mode: StopMode) -> Result<()> {
-        self.on("stop", id, &mode, move |inner, dir| inner.stop(dir, mode)).await
+        self.handle.on("stop", id, &mode, move |inner, dir| inner.stop(dir, mode)).await
     }
 
     async fn restart(&self, id: &InstanceId, mode: RestartMode) -> Result<()> {
-        self.on("restart", id, &mode, move |inner, dir| inner.restart(dir, mode)).await
+        self.handle.on("restart", id, &mode, move |inner, dir| inner.restart(dir, mode)).await
     }
 
     async fn terminate(&self, id: &InstanceId, options: &TerminateOptions) -> Result<()> {
         if ids::native(id).during(PROVIDER, "terminate", id)?.is_none() {
-            return self.inner.capabilities.check(options).during(PROVIDER, "terminate", id);
+            return self.handle.inner.capabilities.check(options).during(PROVIDER, "terminate", id);
         }
         let owned = options.clone();
-        self.on("terminate", id, options, move |inner, dir| inner.terminate(dir, &owned)).await
+        self.handle
+            .on("terminate", id, options, move |inner, dir| inner.terminate(dir, &owned))
+            .await
     }
 
     async fn set_labels(&self, id: &InstanceId, patch: &LabelPatch) -> Result<()> {
         let patch = patch.clone();
-        self.on("set_labels", id, &Nothing, move |inner, dir| inner.set_labels(dir, &patch)).await
+        self.handle
+            .on("set_labels", id, &Nothing, move |inner, dir| inner.set_labels(dir, &patch))
+            .await
     }
 
     async fn locations(&self) -> Result<Vec<Location>> {
@@ -139,14 +144,14 @@ impl Compute for LocalCompute {
     }
 
     async fn types_page(&self, query: &TypeQuery, token: Option<&PageToken>) -> Result<TypePage> {
-        let most = self.inner.capabilities.limits.list_page;
+        let most = self.handle.inner.capabilities.limits.list_page;
         types::page(query, token, most).during(PROVIDER, "types_page", "")
     }
 
     async fn resolve_image(&self, selector: &ImageSelector, arch: Arch) -> Result<Image> {
         let owned = selector.clone();
         let work = move |inner: &Arc<Inner>| image::resolve(&inner.images(), &owned, arch);
-        self.at("resolve_image", &format!("{selector:?}"), &[], work).await
+        self.handle.at("resolve_image", &format!("{selector:?}"), &[], work).await
     }
 
     fn key_pairs(&self) -> Option<&dyn KeyPairs> {
@@ -166,19 +171,19 @@ impl Compute for LocalCompute {
     }
 
     fn images(&self) -> Option<&dyn Images> {
-        Some(self)
+        Some(&self.handle)
     }
 
     fn console(&self) -> Option<&dyn Console> {
-        Some(self)
+        Some(&self.handle)
     }
 
     fn quotas(&self) -> Option<&dyn Quotas> {
-        Some(self)
+        Some(&self.handle)
     }
 
     fn resize(&self) -> Option<&dyn Resize> {
-        Some(self)
+        Some(&self.handle)
     }
 
     fn prices(&self) -> Option<&dyn Prices> {
@@ -186,7 +191,7 @@ impl Compute for LocalCompute {
     }
 
     fn sweep(&self) -> Option<&dyn Sweep> {
-        Some(self)
+        Some(&self.handle)
     }
 
     fn native(&self) -> &dyn Any {

@@ -11,13 +11,10 @@ use rustix::process::Signal;
 use super::boot::OWNER;
 use super::error::failed;
 use super::journal::InstanceDir;
-use super::{Inner, LocalCompute, ids, process};
+use super::{Handle, Inner, ids, process};
 
-/// Instances of the owner with their processes; processes of the owner whose instance's directory was
-/// removed by hand; and, whoever they belonged to, directories that a killed process had begun to make
-/// or had not quite removed, which hold nothing.
 #[async_trait]
-impl Sweep for LocalCompute {
+impl Sweep for Handle {
     async fn sweep(&self, options: &SweepOptions) -> Result<SweepReport> {
         let owned = options.clone();
         self.at("sweep", &options.owner, &[], move |inner| inner.sweep(&owned)).await
@@ -55,6 +52,7 @@ impl Inner {
         Ok(())
     }
 
+    /// Processes whose instance's directory was removed by hand.
     fn sweep_processes(&self, options: &SweepOptions, report: &mut SweepReport) -> Result<()> {
         let orphans = process::orphans(&self.instances())
             .map_err(|error| failed("cannot read the process table", error))?;
@@ -75,6 +73,7 @@ impl Inner {
         Ok(())
     }
 
+    /// Directories that hold nothing yet or nothing any more. They have no journal, and so no owner.
     fn sweep_unfinished(&self, options: &SweepOptions, report: &mut SweepReport) -> Result<()> {
         let _lock = self.lock_root()?;
         let name = |dir: &InstanceDir| ResourceRef::new("unfinished directory", dir.id());
