@@ -1,8 +1,7 @@
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, btree_map};
 use std::hash::BuildHasher;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use foldhash::fast::RandomState;
 use polycloud_core::Result;
@@ -11,25 +10,24 @@ use polycloud_core::object::{Key, ListEntry};
 use super::object::Slot;
 use crate::listing::{Found, Position, Walk};
 
-/// So many that writers of different keys seldom meet.
+/// So many that writers of new keys seldom meet.
 const SHARDS: usize = 64;
 
-/// Keys that a listing takes from the order at a time: few at first, since a common prefix may let it
-/// skip what follows.
-const BATCH: std::ops::RangeInclusive<usize> = 16..=1_024;
-
-type Shard = HashMap<Key, Slot, RandomState>;
+/// What a key holds, behind a lock of its own.
+type Cell = RwLock<Slot>;
+type Shard = HashMap<Key, Arc<Cell>, RandomState>;
+type Order = BTreeMap<Key, Arc<Cell>>;
 
 /// The slots of a bucket. Reads and writes find theirs by hash, in one of many shards; listings go by
 /// the order of the keys, which changes only with the first and the last version of a key.
+///
+/// Locks are taken in this order: a shard, the order of keys, a cell.
 #[derive(Debug)]
 pub(super) struct Index {
     shards: [RwLock<Shard>; SHARDS],
     hasher: RandomState,
-    /// Changed under the lock of the key's shard, read without any other lock.
-    order: RwLock<BTreeSet<Key>>,
-    /// Whether there may be keys without a current object, which listings leave out.
-    hides: AtomicBool,
+    /// Changed under the lock of the key's shard.
+    order: RwLock<Order>,
 }
 
 // A panic while a lock is held leaves nothing half changed, since each change is one assignment, so a
@@ -46,41 +44,73 @@ impl Index {
     pub(super) fn new() -> Self {
         let hasher = RandomState::default();
         let shards = std::array::from_fn(|_| RwLock::new(Shard::with_hasher(hasher.clone())));
-        Self { shards, hasher, order: RwLock::default(), hides: AtomicBool::new(false) }
+        Self { shards, hasher, order: RwLock::default() }
     }
 
     fn shard(&self, key: &Key) -> &RwLock<Shard> {
         // The tables use the low bits themselves.
-        let at = usize::try_from(self.hasher.hash_one(key.as_str()) >> 58).unwrap_or(0);
-        #[allow(clippy::indexing_slicing, reason = "six bits are below 64")]
+        let at = usize::try_from(self.hasher.hash_one(key) >> 58).unwrap_or(0);
+        #[allow(clippy::indexing_slicing, reason = "a remainder is below its divisor")]
         &self.shards[at % SHARDS]
     }
 
     /// Looks at the slot of a key.
     pub(super) fn look<T>(&self, key: &Key, look: impl FnOnce(Option<&Slot>) -> T) -> T {
-        look(read(self.shard(key)).get(key))
+        let shard = read(self.shard(key));
+        match shard.get(key) {
+            Some(cell) => look(Some(&read(cell))),
+            None => look(None),
+        }
     }
 
     /// Changes the slot of a key, which is empty if there was none, and forgets it if it is empty then.
     pub(super) fn change<T>(&self, key: &Key, change: impl FnOnce(&mut Slot) -> T) -> T {
-        let mut shard = write(self.shard(key));
-        if let Some(slot) = shard.get_mut(key) {
-            let result = change(slot);
-            if slot.is_empty() {
-                shard.remove(key);
-                write(&self.order).remove(key);
-            } else if slot.current().is_none() {
-                self.hides.store(true, Ordering::Release);
+        loop {
+            let cell = self.cell(key);
+            let mut slot = write(&cell);
+            // Someone forgot the key since: what went into this slot would be lost.
+            if slot.forgotten {
+                continue;
+            }
+            let result = change(&mut slot);
+            let is_empty = slot.is_empty();
+            drop(slot);
+            if is_empty {
+                self.forget(key);
             }
             return result;
         }
-        let mut slot = Slot::default();
-        let result = change(&mut slot);
-        if !slot.is_empty() {
-            shard.insert(key.clone(), slot);
-            write(&self.order).insert(key.clone());
+    }
+
+    /// The cell of a key, which is made if there is none.
+    fn cell(&self, key: &Key) -> Arc<Cell> {
+        let lock = self.shard(key);
+        if let Some(cell) = read(lock).get(key) {
+            return Arc::clone(cell);
         }
-        result
+        let mut shard = write(lock);
+        if let Some(cell) = shard.get(key) {
+            return Arc::clone(cell);
+        }
+        let cell = Arc::new(Cell::default());
+        shard.insert(key.clone(), Arc::clone(&cell));
+        write(&self.order).insert(key.clone(), Arc::clone(&cell));
+        cell
+    }
+
+    /// Forgets a key whose slot is still empty.
+    fn forget(&self, key: &Key) {
+        let mut shard = write(self.shard(key));
+        let Some(cell) = shard.get(key).map(Arc::clone) else { return };
+        let mut slot = write(&cell);
+        slot.forgotten = slot.is_empty();
+        let forgotten = slot.forgotten;
+        // A listing waits for cells while it holds the order.
+        drop(slot);
+        if forgotten {
+            shard.remove(key);
+            write(&self.order).remove(key);
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -91,73 +121,52 @@ impl Index {
         for shard in &self.shards {
             let mut shard = write(shard);
             let mut order = write(&self.order);
-            shard.keys().for_each(|key| {
-                order.remove(key);
-            });
+            shard.keys().for_each(|key| drop(order.remove(key)));
             shard.clear();
         }
     }
 
-    pub(super) fn keys(&self) -> Keys<'_> {
-        Keys { index: self, batch: VecDeque::new(), size: *BATCH.start(), after: None }
+    /// The keys in order. No key comes or goes until this is dropped.
+    pub(super) fn in_order(&self) -> InOrder<'_> {
+        InOrder(read(&self.order))
+    }
+}
+
+pub(super) struct InOrder<'a>(RwLockReadGuard<'a, Order>);
+
+impl InOrder<'_> {
+    pub(super) fn objects(&self) -> Objects<'_> {
+        Objects { order: &self.0, rest: self.0.range::<str, _>(..) }
     }
 
     pub(super) fn versions(&self) -> Versions<'_> {
-        Versions { keys: self.keys(), pending: Vec::new() }
+        Versions { objects: self.objects(), pending: Vec::new() }
     }
 }
 
 /// A walk over the keys that hold an object.
-pub(super) struct Keys<'a> {
-    index: &'a Index,
-    /// The next keys, and from where to go on behind them; `None` at the end.
-    batch: VecDeque<Key>,
-    after: Option<Position>,
-    size: usize,
+pub(super) struct Objects<'a> {
+    order: &'a Order,
+    rest: btree_map::Range<'a, Key, Arc<Cell>>,
 }
 
-impl Keys<'_> {
-    fn start(&mut self, position: &Position) {
-        self.batch.clear();
-        self.size = *BATCH.start();
-        self.after = Some(position.clone());
-    }
-
-    /// The next key, whether or not it holds an object.
-    fn next_key(&mut self) -> Option<Key> {
-        if self.batch.is_empty() {
-            let after = self.after.take()?;
-            let from: Bound<&str> = match &after {
-                Position::At(text) | Position::AfterVersion(text, _) => Bound::Included(text),
-                Position::After(text) => Bound::Excluded(text),
-            };
-            let order = read(&self.index.order);
-            let next = order.range::<str, _>((from, Bound::Unbounded)).take(self.size);
-            self.batch.extend(next.cloned());
-            drop(order);
-            if self.batch.len() == self.size {
-                self.after = self.batch.back().map(|last| Position::After(last.as_str().into()));
-            }
-            self.size = (self.size * 4).min(*BATCH.end());
-        }
-        self.batch.pop_front()
-    }
-}
-
-impl Walk for Keys<'_> {
-    type Item = Key;
+impl Walk for Objects<'_> {
+    type Item = ListEntry;
 
     fn seek(&mut self, position: &Position) -> Result<()> {
-        self.start(position);
+        let from: Bound<&str> = match position {
+            Position::At(text) | Position::AfterVersion(text, _) => Bound::Included(text),
+            Position::After(text) => Bound::Excluded(text),
+        };
+        self.rest = self.order.range::<str, _>((from, Bound::Unbounded));
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Option<Found<Key>>> {
-        while let Some(key) = self.next_key() {
-            let hidden = self.index.hides.load(Ordering::Acquire)
-                && self.index.look(&key, |slot| slot.and_then(Slot::current).is_none());
-            if !hidden {
-                return Ok(Some(Found { key: key.clone(), version: None, item: key }));
+    fn next(&mut self) -> Result<Option<Found<ListEntry>>> {
+        for (key, cell) in self.rest.by_ref() {
+            if let Some(object) = read(cell).current() {
+                let item = ListEntry::Object(object.meta.clone());
+                return Ok(Some(Found { key: key.clone(), version: None, item }));
             }
         }
         Ok(None)
@@ -166,22 +175,22 @@ impl Walk for Keys<'_> {
 
 /// A walk over all versions.
 pub(super) struct Versions<'a> {
-    keys: Keys<'a>,
+    objects: Objects<'a>,
     /// Versions of the key at hand that were not returned yet, newest last.
     pending: Vec<Found<ListEntry>>,
 }
 
 impl Versions<'_> {
-    fn load(&mut self, key: &Key) {
-        let pending = &mut self.pending;
-        self.keys.index.look(key, |slot| {
-            let Some(slot) = slot else { return };
-            for (i, version) in slot.versions().enumerate() {
-                let item = version.entry(i == 0 && slot.newest.is_some());
-                pending.push(Found { key: key.clone(), version: version.id().cloned(), item });
-            }
-        });
-        pending.reverse();
+    /// Goes on to the next key and returns it.
+    fn load(&mut self) -> Option<&Key> {
+        let (key, cell) = self.objects.rest.next()?;
+        let slot = read(cell);
+        for (i, version) in slot.versions().enumerate() {
+            let item = version.entry(i == 0 && slot.newest.is_some());
+            self.pending.push(Found { key: key.clone(), version: version.id().cloned(), item });
+        }
+        self.pending.reverse();
+        Some(key)
     }
 }
 
@@ -190,15 +199,12 @@ impl Walk for Versions<'_> {
 
     fn seek(&mut self, position: &Position) -> Result<()> {
         self.pending.clear();
-        self.keys.start(position);
-        if let Position::AfterVersion(text, version) = position
-            && let Some(key) = self.keys.next_key()
-        {
-            self.load(&key);
-            if key.as_str() == text {
-                let at =
-                    self.pending.iter().position(|found| found.version.as_ref() == Some(version));
-                self.pending.truncate(at.unwrap_or(self.pending.len()));
+        self.objects.seek(position)?;
+        if let Position::AfterVersion(text, version) = position {
+            let here = self.load().is_some_and(|key| key.as_str() == text);
+            let at = self.pending.iter().position(|found| found.version.as_ref() == Some(version));
+            if let Some(at) = at.filter(|_| here) {
+                self.pending.truncate(at);
             }
         }
         Ok(())
@@ -209,8 +215,9 @@ impl Walk for Versions<'_> {
             if let Some(entry) = self.pending.pop() {
                 return Ok(Some(entry));
             }
-            let Some(key) = self.keys.next_key() else { return Ok(None) };
-            self.load(&key);
+            if self.load().is_none() {
+                return Ok(None);
+            }
         }
     }
 }

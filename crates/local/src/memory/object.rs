@@ -130,6 +130,8 @@ pub(super) struct Slot {
     pub(super) newest: Option<Version>,
     /// What it held before, newest first.
     pub(super) older: Vec<Version>,
+    /// Whether the index does not know this slot any more.
+    pub(super) forgotten: bool,
 }
 
 impl Slot {

@@ -381,30 +381,18 @@ impl ObjectStore for MemoryStore {
         let list = || {
             CAPABILITIES.check(options)?;
             self.check_alive()?;
-            if options.versions {
-                let mut walk = self.0.index.versions();
-                let (lines, next) = listing::page(&mut walk, options, token, LIMITS.list_page)?;
-                let entries = lines.into_iter().map(|line| match line {
-                    Line::Object(entry) => strip(entry, options),
-                    Line::Prefix(prefix) => ListEntry::Prefix(prefix),
-                });
-                return Ok(ListPage::new(entries.collect(), next));
-            }
-            let mut walk = self.0.index.keys();
-            let (lines, next) = listing::page(&mut walk, options, token, LIMITS.list_page)?;
-            let mut entries = Vec::with_capacity(lines.len());
-            for line in lines {
-                match line {
-                    Line::Prefix(prefix) => entries.push(ListEntry::Prefix(prefix)),
-                    Line::Object(key) => self.0.index.look(&key, |slot| {
-                        let meta = slot
-                            .and_then(Slot::current)
-                            .map(|object| listed(&object.meta, options));
-                        entries.extend(meta.map(ListEntry::Object));
-                    }),
-                }
-            }
-            Ok(ListPage::new(entries, next))
+            let order = self.0.index.in_order();
+            let (lines, next) = if options.versions {
+                listing::page(&mut order.versions(), options, token, LIMITS.list_page)?
+            } else {
+                listing::page(&mut order.objects(), options, token, LIMITS.list_page)?
+            };
+            drop(order);
+            let entries = lines.into_iter().map(|line| match line {
+                Line::Object(entry) => strip(entry, options),
+                Line::Prefix(prefix) => ListEntry::Prefix(prefix),
+            });
+            Ok(ListPage::new(entries.collect(), next))
         };
         list().during(PROVIDER, "list_page", &options.prefix)
     }
@@ -460,21 +448,15 @@ impl ObjectStore for MemoryStore {
     }
 }
 
-/// What a listing shows of an object: nothing that it was not asked for.
-fn listed(meta: &ObjectMeta, options: &ListOptions) -> ObjectMeta {
-    let mut meta = meta.clone();
-    if !options.attributes {
-        meta.attributes = None;
+/// Leaves out what the listing did not ask for.
+fn strip(mut entry: ListEntry, options: &ListOptions) -> ListEntry {
+    if let ListEntry::Object(meta) = &mut entry {
+        if !options.attributes {
+            meta.attributes = None;
+        }
+        if !options.tags {
+            meta.tags = None;
+        }
     }
-    if !options.tags {
-        meta.tags = None;
-    }
-    meta
-}
-
-fn strip(entry: ListEntry, options: &ListOptions) -> ListEntry {
-    match entry {
-        ListEntry::Object(meta) => ListEntry::Object(listed(&meta, options)),
-        entry => entry,
-    }
+    entry
 }
