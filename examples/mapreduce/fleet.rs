@@ -141,8 +141,10 @@ impl Fleet {
         let Some(console) = self.compute.console() else { return String::new() };
         let Ok(output) = console.output(id, 0).await else { return String::new() };
         let text = String::from_utf8_lossy(&output.data);
-        let line = text.lines().rev().find(|line| !line.trim().is_empty());
-        line.map(|line| format!(", after saying: {line}")).unwrap_or_default()
+        // The local provider notes its boots there.
+        let said = |line: &&str| !line.is_empty() && !line.starts_with("polycloud:");
+        let line = text.lines().rev().find(said);
+        line.map(|line| format!(", after saying {line:?}")).unwrap_or_default()
     }
 
     /// Cuts the power of the nth worker.

@@ -11,7 +11,7 @@ use polycloud::transfer::TransferOptions;
 use serde::Serialize;
 
 use crate::Result;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Loss};
 use crate::input::{self, Text};
 use crate::layout::{self, Board, Claim, Layout, Partial, Plan, Task};
 use crate::program;
@@ -104,8 +104,8 @@ impl Job {
             claims.update(&*self.store, &self.layout, &board).await?;
             let beats = layout::beats(&*self.store, &self.layout).await?;
             for loss in fleet.lost(&beats).await? {
-                self.progress
-                    .note(&format!("worker {} {}: its work is done again", loss.worker, loss.why));
+                let Loss { worker, why } = loss;
+                self.progress.note(&format!("worker {worker} {why}: its work is done again"));
                 if fleet.started() == most {
                     return Err(format!("{most} workers were started, and too many failed").into());
                 }

@@ -1,6 +1,6 @@
 //! What a person at a terminal sees while the job runs.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar on the terminal; nothing where there is none.
 #[derive(Debug)]
@@ -8,8 +8,7 @@ pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        // Draws to the terminal behind standard error, if there is one.
-        let bar = ProgressBar::new(0);
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template("{msg:>10} [{bar:40}] {pos}/{len}") {
             bar.set_style(style.progress_chars("=> "));
         }
@@ -18,6 +17,8 @@ impl Progress {
 
     pub(crate) fn begin(&self, what: &'static str, of: usize) {
         self.0.reset();
+        // Draws on the terminal behind standard error, if there is one.
+        self.0.set_draw_target(ProgressDrawTarget::stderr());
         self.0.set_length(of as u64);
         self.0.set_message(what);
     }
