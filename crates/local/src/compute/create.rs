@@ -11,6 +11,7 @@ use polycloud_core::compute::{
 use polycloud_core::{BlastRadius, Error, ErrorKind, ResourceRef, Result};
 use serde::Serialize;
 
+use super::drive::Pledge;
 use super::error::broken;
 use super::ids::{self, ZONES};
 use super::journal::{InstanceDir, Phase, Record};
@@ -42,7 +43,7 @@ impl Inner {
         spec: &InstanceSpec,
         count: Count,
         options: &CreateOptions,
-    ) -> Result<CreateReport> {
+    ) -> Result<(CreateReport, Pledge)> {
         let plan = self.plan(spec, count, options)?;
         let lock = self.lock_root()?;
         self.remove_unfinished()?;
@@ -67,8 +68,9 @@ impl Inner {
         match shortfall {
             Some(error) if instances.len() < count_of(count.min()) => Err(self.undo(&made, error)),
             shortfall => {
-                made.iter().for_each(|dir| self.drive(dir));
-                Ok(CreateReport::new(instances, shortfall))
+                let pledges = made.iter().map(|dir| self.drive(dir));
+                let pledge = pledges.fold(Pledge::default(), Pledge::and);
+                Ok((CreateReport::new(instances, shortfall), pledge))
             }
         }
     }

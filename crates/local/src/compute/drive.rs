@@ -16,6 +16,7 @@ use polycloud_core::clock::{Clock, SystemClock};
 use polycloud_core::compute::StateReason;
 use polycloud_core::{Error, ErrorKind, Result};
 use rustix::process::Signal;
+use tokio::sync::oneshot;
 
 use super::error::failed;
 use super::journal::{InstanceDir, Phase, Record};
@@ -42,11 +43,35 @@ enum Step {
 struct Driver {
     inner: Arc<Inner>,
     dir: InstanceDir,
+    begins: Option<oneshot::Sender<()>>,
     ended: bool,
+}
+
+/// That drivers have been sent for. A request returns once they have begun: a runtime that shuts down
+/// waits for those, but drops what is still in its queue.
+#[derive(Debug, Default)]
+#[must_use]
+pub(super) struct Pledge(Vec<oneshot::Receiver<()>>);
+
+impl Pledge {
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// Waits until the drivers have begun.
+    pub(super) async fn kept(self) {
+        for begun in self.0 {
+            let _or_the_runtime_shuts_down = begun.await;
+        }
+    }
 }
 
 impl Driver {
     fn run(mut self) {
+        if let Some(begins) = self.begins.take() {
+            let _nobody_has_to_wait = begins.send(());
+        }
         while !self.ended {
             let Self { inner, dir, .. } = &self;
             if let Err(error) = inner.drive_now(dir) {
@@ -77,16 +102,19 @@ impl Inner {
     }
 
     /// Makes sure that somebody works on the instance's phase from now on.
-    pub(super) fn drive(self: &Arc<Self>, dir: &InstanceDir) {
+    pub(super) fn drive(self: &Arc<Self>, dir: &InstanceDir) -> Pledge {
         let mut driving = self.lock_driving();
         if let Some(again) = driving.get_mut(dir.id()) {
             *again = true;
-            return;
+            return Pledge::default();
         }
         driving.insert(dir.id().to_owned(), false);
         drop(driving);
-        let driver = Driver { inner: Arc::clone(self), dir: dir.clone(), ended: false };
+        let (begins, begun) = oneshot::channel();
+        let (inner, dir) = (Arc::clone(self), dir.clone());
+        let driver = Driver { inner, dir, begins: Some(begins), ended: false };
         drop(tokio::task::spawn_blocking(move || driver.run()));
+        Pledge(vec![begun])
     }
 
     /// Takes an instance off the list of those that are driven, unless it was asked for meanwhile.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use polycloud_core::compute::{LabelPatch, RestartMode, StateReason, StopMode, TerminateOptions};
 use polycloud_core::{Error, ErrorKind, Result};
 
+use super::drive::Pledge;
 use super::journal::{InstanceDir, Phase, Record, invalid_state};
 use super::{Inner, not_found, types};
 
@@ -38,7 +39,7 @@ impl Inner {
             && !self.is_driving(dir.id())
             && dir.has_no_worker()?
         {
-            self.drive(dir);
+            let _nobody_asked_for_it_now = self.drive(dir);
         }
         Ok(Some(record))
     }
@@ -54,15 +55,15 @@ impl Inner {
         self: &Arc<Self>,
         dir: &InstanceDir,
         change: impl FnOnce(&mut Record) -> Result<Change>,
-    ) -> Result<()> {
+    ) -> Result<Pledge> {
         self.observe(dir)?.ok_or_else(not_found)?;
-        if dir.update(change)?.ok_or_else(not_found)? == Change::Made {
-            self.drive(dir);
-        }
-        Ok(())
+        Ok(match dir.update(change)?.ok_or_else(not_found)? {
+            Change::Made => self.drive(dir),
+            Change::Unneeded => Pledge::default(),
+        })
     }
 
-    pub(super) fn start(self: &Arc<Self>, dir: &InstanceDir) -> Result<()> {
+    pub(super) fn start(self: &Arc<Self>, dir: &InstanceDir) -> Result<Pledge> {
         self.request(dir, |record| match record.phase {
             Phase::Running
             | Phase::Provisioning
@@ -83,7 +84,7 @@ impl Inner {
         })
     }
 
-    pub(super) fn stop(self: &Arc<Self>, dir: &InstanceDir, mode: StopMode) -> Result<()> {
+    pub(super) fn stop(self: &Arc<Self>, dir: &InstanceDir, mode: StopMode) -> Result<Pledge> {
         let phase = match mode {
             StopMode::Deallocate => Phase::Stopping { force: false },
             StopMode::Force => Phase::Stopping { force: true },
@@ -107,7 +108,11 @@ impl Inner {
         })
     }
 
-    pub(super) fn restart(self: &Arc<Self>, dir: &InstanceDir, mode: RestartMode) -> Result<()> {
+    pub(super) fn restart(
+        self: &Arc<Self>,
+        dir: &InstanceDir,
+        mode: RestartMode,
+    ) -> Result<Pledge> {
         self.request(dir, |record| {
             if record.phase != Phase::Running {
                 return Err(invalid_state(record, "restarted"));
@@ -122,7 +127,7 @@ impl Inner {
         self: &Arc<Self>,
         dir: &InstanceDir,
         options: &TerminateOptions,
-    ) -> Result<()> {
+    ) -> Result<Pledge> {
         let TerminateOptions { only_owner, .. } = options;
         let changed = dir.update(|record| {
             if only_owner.is_some() && record.owner != *only_owner {
@@ -134,10 +139,7 @@ impl Inner {
             }
             Ok(())
         })?;
-        if changed.is_some() {
-            self.drive(dir);
-        }
-        Ok(())
+        Ok(changed.map_or_else(Pledge::default, |()| self.drive(dir)))
     }
 
     pub(super) fn set_labels(

@@ -215,7 +215,7 @@ pub(super) fn pin(pid: i32, vcpus: u32, seed: u32) {
     let _ = (pid, vcpus, seed);
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
     use std::os::unix::process::CommandExt;

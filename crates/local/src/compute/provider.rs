@@ -71,7 +71,9 @@ impl Compute for LocalCompute {
         let (owned_spec, owned_options) = (spec.clone(), options.clone());
         let one = Count::exactly(1)?;
         let work = move |inner: &Arc<Inner>| inner.create(&owned_spec, one, &owned_options);
-        let report = self.handle.at("create", &spec.name, &[spec, options], work).await?;
+        let made = self.handle.at("create", &spec.name, &[spec, options], work).await;
+        let (report, pledge) = made?;
+        pledge.kept().await;
         report.instances.into_iter().next().ok_or_else(not_found)
     }
 
@@ -83,7 +85,10 @@ impl Compute for LocalCompute {
     ) -> Result<CreateReport> {
         let (owned_spec, owned_options) = (spec.clone(), options.clone());
         let work = move |inner: &Arc<Inner>| inner.create(&owned_spec, count, &owned_options);
-        self.handle.at("create_many", &spec.name, &[spec, options], work).await
+        let made = self.handle.at("create_many", &spec.name, &[spec, options], work).await;
+        let (report, pledge) = made?;
+        pledge.kept().await;
+        Ok(report)
     }
 
     async fn get(&self, id: &InstanceId) -> Result<Instance> {
@@ -111,15 +116,21 @@ impl Compute for LocalCompute {
     }
 
     async fn start(&self, id: &InstanceId) -> Result<()> {
-        self.handle.on("start", id, &Nothing, |inner, dir| inner.start(dir)).await
+        let work = |inner: &Arc<Inner>, dir: &InstanceDir| inner.start(dir);
+        self.handle.on("start", id, &Nothing, work).await?.kept().await;
+        Ok(())
     }
 
     async fn stop(&self, id: &InstanceId, mode: StopMode) -> Result<()> {
-        self.handle.on("stop", id, &mode, move |inner, dir| inner.stop(dir, mode)).await
+        let work = move |inner: &Arc<Inner>, dir: &InstanceDir| inner.stop(dir, mode);
+        self.handle.on("stop", id, &mode, work).await?.kept().await;
+        Ok(())
     }
 
     async fn restart(&self, id: &InstanceId, mode: RestartMode) -> Result<()> {
-        self.handle.on("restart", id, &mode, move |inner, dir| inner.restart(dir, mode)).await
+        let work = move |inner: &Arc<Inner>, dir: &InstanceDir| inner.restart(dir, mode);
+        self.handle.on("restart", id, &mode, work).await?.kept().await;
+        Ok(())
     }
 
     async fn terminate(&self, id: &InstanceId, options: &TerminateOptions) -> Result<()> {
@@ -127,9 +138,9 @@ impl Compute for LocalCompute {
             return self.handle.inner.capabilities.check(options).during(PROVIDER, "terminate", id);
         }
         let owned = options.clone();
-        self.handle
-            .on("terminate", id, options, move |inner, dir| inner.terminate(dir, &owned))
-            .await
+        let work = move |inner: &Arc<Inner>, dir: &InstanceDir| inner.terminate(dir, &owned);
+        self.handle.on("terminate", id, options, work).await?.kept().await;
+        Ok(())
     }
 
     async fn set_labels(&self, id: &InstanceId, patch: &LabelPatch) -> Result<()> {
