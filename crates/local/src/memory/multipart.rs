@@ -62,7 +62,7 @@ impl MemoryStore {
         Ok(part)
     }
 
-    fn complete_upload(
+    async fn complete_upload(
         &self,
         key: &Key,
         upload: &UploadId,
@@ -71,8 +71,23 @@ impl MemoryStore {
     ) -> Result<PutResult> {
         self.capabilities().check(options)?;
         let at = (key.clone(), upload.clone());
+        let (content, put) = self.assemble(&at, parts)?;
+        let checksums = content.checksums(put.checksum).await?;
+        let object = self.object(key, content, checksums, put.attributes, put.tags);
+        // Of two that complete the same upload, the one that removes it makes the object.
         let mut uploads = self.0.uploads.lock();
-        let pending = uploads.get(&at).ok_or_else(unknown)?;
+        if !uploads.contains_key(&at) {
+            return Err(unknown());
+        }
+        let result = self.commit(object, options.precondition.as_ref())?;
+        uploads.remove(&at);
+        Ok(result)
+    }
+
+    /// Joins the parts of an upload, without copying them.
+    fn assemble(&self, at: &(Key, UploadId), parts: &[Part]) -> Result<(Content, PutOptions)> {
+        let uploads = self.0.uploads.lock();
+        let pending = uploads.get(at).ok_or_else(unknown)?;
         check_parts(parts, |number| pending.parts.get(&number).map(|(part, _)| part.clone()))?;
         let chunks: Vec<Bytes> = parts
             .iter()
@@ -81,13 +96,7 @@ impl MemoryStore {
                 content.chunks().iter().filter(|chunk| !chunk.is_empty()).cloned()
             })
             .collect();
-        let content = Content::from_chunks(chunks);
-        let checksums = content.checksums(pending.options.checksum)?;
-        let (attributes, tags) = (pending.options.attributes.clone(), pending.options.tags.clone());
-        let object = self.object(key, content, checksums, attributes, tags);
-        let result = self.commit(object, options.precondition.as_ref())?;
-        uploads.remove(&at);
-        Ok(result)
+        Ok((Content::from_chunks(chunks), pending.options.clone()))
     }
 
     fn list_uploads(&self, prefix: &str, token: Option<&PageToken>) -> Result<UploadPage> {
@@ -180,7 +189,7 @@ impl MultipartStore for MemoryStore {
         parts: &[Part],
         options: &CompleteOptions,
     ) -> Result<PutResult> {
-        self.complete_upload(key, upload, parts, options).during(
+        self.complete_upload(key, upload, parts, options).await.during(
             PROVIDER,
             "complete_multipart",
             key,

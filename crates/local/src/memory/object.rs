@@ -1,9 +1,12 @@
 use bytes::Bytes;
-use polycloud_core::Result;
-use polycloud_core::checksum::{Checksum, ChecksumSet};
+use polycloud_core::checksum::ChecksumSet;
 use polycloud_core::object::{
     Body, ChecksumRequest, DeleteMarker, ListEntry, ObjectMeta, Payload, VersionId,
 };
+use polycloud_core::{Error, ErrorKind, Result};
+
+/// Larger content is not hashed on the caller's task, which others may be waiting for.
+const HASHED_AT_ONCE: u64 = 1 << 20;
 
 /// The content of an object: the chunks that the caller gave, never copied.
 #[derive(Debug, Clone)]
@@ -68,16 +71,21 @@ impl Content {
         }
     }
 
-    fn checksum(&self, algorithm: polycloud_core::checksum::ChecksumAlgorithm) -> Checksum {
-        let mut hasher = algorithm.hasher();
-        self.chunks().iter().for_each(|chunk| hasher.update(chunk));
-        hasher.finish()
-    }
-
     /// The checksums to store, verified where the caller stated one.
-    pub(super) fn checksums(&self, request: ChecksumRequest) -> Result<ChecksumSet> {
+    pub(super) async fn checksums(&self, request: ChecksumRequest) -> Result<ChecksumSet> {
         let Some(algorithm) = request.algorithm() else { return Ok(ChecksumSet::new()) };
-        let actual = self.checksum(algorithm);
+        let compute = move |content: Self| {
+            let mut hasher = algorithm.hasher();
+            content.chunks().iter().for_each(|chunk| hasher.update(chunk));
+            hasher.finish()
+        };
+        let content = self.clone();
+        let actual = if self.len() < HASHED_AT_ONCE {
+            compute(content)
+        } else {
+            let task = tokio::task::spawn_blocking(move || compute(content));
+            task.await.map_err(|error| Error::new(ErrorKind::Internal).with_source(error))?
+        };
         if let ChecksumRequest::Expect(expected) = request {
             expected.verify(&actual)?;
         }

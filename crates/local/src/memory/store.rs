@@ -342,7 +342,7 @@ impl ObjectStore for MemoryStore {
             CAPABILITIES.check(options)?;
             check_attributes(&options.attributes)?;
             let content = Content::take(&payload).await?;
-            let checksums = content.checksums(options.checksum)?;
+            let checksums = content.checksums(options.checksum).await?;
             let (attributes, tags) = (options.attributes.clone(), options.tags.clone());
             let object = self.object(key, content, checksums, attributes, tags);
             self.commit(object, options.precondition.as_ref())

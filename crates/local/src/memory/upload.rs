@@ -33,13 +33,13 @@ impl Upload for MemoryUpload {
     async fn complete(self: Box<Self>) -> Result<PutResult> {
         let Self { store, key, options, chunks } = *self;
         let content = Content::from_chunks(chunks);
-        let commit = || {
-            let checksums = content.checksums(options.checksum)?;
+        let commit = async {
+            let checksums = content.checksums(options.checksum).await?;
             let (attributes, tags) = (options.attributes, options.tags);
             let object = store.object(&key, content, checksums, attributes, tags);
             store.commit(object, options.precondition.as_ref())
         };
-        commit().during(PROVIDER, "upload", &key)
+        commit.await.during(PROVIDER, "upload", &key)
     }
 
     async fn abort(self: Box<Self>) -> Result<()> {
