@@ -22,6 +22,7 @@ mod case;
 mod compute;
 mod expect;
 mod harness;
+mod listing;
 mod negative;
 mod object;
 mod report;
