@@ -246,6 +246,15 @@ fn a_runtime_that_ends_finishes_what_it_has_begun() {
     assert_eq!(names_in(root.path().join("instances")), Vec::<String>::new());
 }
 
+/// Changes a journal behind the provider's back, as a whole.
+fn edit(journal: &std::path::Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let mut record = serde_json::from_slice(&std::fs::read(journal).unwrap()).unwrap();
+    change(&mut record);
+    let edited = journal.with_extension("edited");
+    std::fs::write(&edited, serde_json::to_vec(&record).unwrap()).unwrap();
+    std::fs::rename(&edited, journal).unwrap();
+}
+
 #[tokio::test]
 async fn what_a_dead_driver_left_is_taken_up_by_the_next_look() {
     let root = Root::new();
@@ -262,13 +271,12 @@ async fn what_a_dead_driver_left_is_taken_up_by_the_next_look() {
         (r#""terminating""#, S::Terminated),
     ];
     for (phase, state) in phases {
-        let mut record: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(&journal).unwrap()).unwrap();
-        record["phase"] = serde_json::from_str(phase).unwrap();
-        if phase.contains("\"starting") {
-            record["boots"] = 3.into();
-        }
-        std::fs::write(&journal, serde_json::to_vec(&record).unwrap()).unwrap();
+        edit(&journal, |record| {
+            record["phase"] = serde_json::from_str(phase).unwrap();
+            if phase.contains("\"starting") {
+                record["boots"] = 3.into();
+            }
+        });
         reach(&compute, &instance.id, state).await;
     }
     clean_up(&root, &compute).await;
@@ -280,10 +288,7 @@ async fn a_boot_of_the_host_ends_all_instances() {
     let compute = root.open();
     let instance = run(&compute, &spec("a")).await;
     let journal = root.path().join("instances").join(instance.id.native()).join("instance.json");
-    let mut record: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&journal).unwrap()).unwrap();
-    record["runner"]["host_boot"] = "an earlier one".into();
-    std::fs::write(&journal, serde_json::to_vec(&record).unwrap()).unwrap();
+    edit(&journal, |record| record["runner"]["host_boot"] = "an earlier one".into());
     let stopped = eventually("it is seen", async || {
         Some(compute.get(&instance.id).await.unwrap()).filter(|found| found.state() == S::Stopped)
     });

@@ -6,7 +6,7 @@
 //! If it dies, the lock is free, and the next look at the instance makes another driver, which finds
 //! everything it needs in the journal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -311,15 +311,18 @@ impl Inner {
 
     fn suspend(&self, dir: &InstanceDir, record: &Record) -> Result<Step> {
         let mut wait = Wait::new(KILL_TIME);
+        let mut signalled = HashSet::new();
         loop {
             let found = Members::find(dir.path(), record.runner.as_ref(), &self.host_boot)
                 .map_err(|error| failed("cannot find the instance's processes", error))?;
-            if found.processes.iter().all(Stat::is_stopped) {
+            let is_done = |stat: &Stat| signalled.contains(&stat.identity()) && stat.is_stopped();
+            if found.processes.iter().all(is_done) {
                 break;
             }
             found
                 .signal(Signal::STOP)
                 .map_err(|error| failed("cannot suspend the instance's processes", error))?;
+            signalled.extend(found.processes.iter().map(Stat::identity));
             if self.is_overtaken(dir, record)? {
                 return Ok(Step::Overtaken);
             }

@@ -48,13 +48,20 @@ pub(super) struct Stat {
 }
 
 impl Stat {
+    /// What tells it from every other process of this boot of the host.
+    pub(super) fn identity(&self) -> (i32, u64) {
+        (self.pid, self.started)
+    }
+
     /// Whether it has ended and only waits to be collected by its parent.
     fn is_dead(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
     }
 
+    /// Whether it does nothing once it has got the signal to stop. One that the kernel holds, such as a
+    /// parent of a process that was stopped between its fork and its exec, stops when it is let go.
     pub(super) fn is_stopped(&self) -> bool {
-        matches!(self.state, b'T' | b't')
+        matches!(self.state, b'T' | b't' | b'D')
     }
 }
 
