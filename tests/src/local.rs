@@ -75,6 +75,10 @@ impl Harness for Local {
         SystemClock::shared()
     }
 
+    fn image_alias(&self) -> String {
+        "host:latest".into()
+    }
+
     async fn cleanup(&self) {
         // What a case left running would outlive the directory that tells of it.
         if self.terminate_all().await.is_ok() {

@@ -267,7 +267,8 @@ async fn judge(harness: Arc<dyn Harness>, case: &'static Case, selection: &Selec
     };
     let done = within(&clock, selection.timeout, work).await;
     let cleaned = within(&clock, selection.timeout, Box::pin(end.finish())).await;
-    let outcome = match done.and(cleaned.map_err(|why| format!("cleaning up: {why}"))) {
+    let cleaned = cleaned.map_err(|why| format!("cleaning up: {why}"));
+    let outcome = match done.and(cleaned) {
         Ok(()) => good,
         Err(why) => Outcome::Failed(why),
     };

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use polycloud_core::ErrorKind;
 use polycloud_core::compute::{
     CreateOptions, Hardware, ImageSelector, Instance, InstanceFilter, InstanceName, InstanceSpec,
     InstanceState as State, Labels,
 };
+
+use polycloud_core::{ErrorKind, Outcome, Result as CoreResult};
 
 use super::lab::Lab;
 use crate::case::{CaseResult, Context, Failure, cases, ensure, ensure_eq};
@@ -40,7 +41,7 @@ cases! {
         let instance = lab.run_bare("a").await?;
         ensure_eq!(instance.labels, Labels::new());
         ensure_eq!(instance.owner, None);
-        ensure_eq!(instance.public_ips, []);
+        ensure!(instance.public_ips.is_empty(), "it has {:?}", instance.public_ips);
         ensure!(!instance.spot, "it is a spot instance");
         ensure!(!instance.instance_type.is_empty(), "it has no type");
         ensure!(!instance.private_ips.is_empty(), "it has no private address");
@@ -196,7 +197,7 @@ async fn refused(
     let lab = Lab::new(&context)?;
     let spec = with(lab.spec("a")?);
     let error = expect_any(lab.create(&spec, &CreateOptions::default()).await, kinds)?;
-    ensure_eq!(error.outcome(), polycloud_core::Outcome::NotApplied);
+    ensure_eq!(error.outcome(), Outcome::NotApplied);
     ensure_eq!(error.leaked(), []);
     ensure_eq!(lab.listed(InstanceFilter::default()).await?, [""; 0]);
     lab.make(&lab.spec("a")?).await.map(drop)
@@ -214,6 +215,6 @@ fn padded_script(context: &Context, more: usize) -> Result<Option<Vec<u8>>, Fail
     Ok(Some(data))
 }
 
-fn numbered_labels(count: u32) -> polycloud_core::Result<Labels> {
+fn numbered_labels(count: u32) -> CoreResult<Labels> {
     (0..count).try_fold(Labels::new(), |labels, n| labels.with(format!("l{n}"), n.to_string()))
 }

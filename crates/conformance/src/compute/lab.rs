@@ -249,7 +249,8 @@ impl Lab {
     }
 
     async fn clear(self) -> CaseResult {
-        let mut ids = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut ids =
+            std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
         let listed = self.list(InstanceFilter::default()).await;
         ids.extend(listed.iter().flatten().map(|instance| instance.id.clone()));
         ids.sort_unstable();
@@ -257,7 +258,7 @@ impl Lab {
         let mut result = listed.map(drop);
         for id in &ids {
             let terminated = self.compute.terminate(id, &TerminateOptions::default()).await;
-            result = result.and(terminated.map_err(Failure::from));
+            result = result.and_then(|()| Ok(terminated?));
         }
         for id in &ids {
             result = result.and(self.gone(id).await);

@@ -3,12 +3,12 @@
 use polycloud_core::ErrorKind;
 use polycloud_core::capability::Feature;
 use polycloud_core::compute::{
-    Compute, InstanceFilter, InstanceState as State, LabelPatch, RestartMode, StopMode,
+    Compute, InstanceFilter, InstanceId, InstanceState as State, LabelPatch, RestartMode, StopMode,
     TerminateOptions,
 };
 
 use super::lab::Lab;
-use crate::case::{Context, cases, ensure, ensure_eq};
+use crate::case::{CaseResult, Context, cases, ensure, ensure_eq};
 use crate::expect::{expect_any, expect_kind, race};
 
 /// What requests about an instance that was terminated fail with.
@@ -113,7 +113,8 @@ cases! {
     async fn restart_while_stopped(context: Context) -> CaseResult {
         let lab = Lab::new(&context)?;
         let id = lab.run_and_stop("a").await?.id;
-        expect_kind(lab.compute.restart(&id, RestartMode::Graceful).await, ErrorKind::InvalidState)?;
+        let restart = lab.compute.restart(&id, RestartMode::Graceful).await;
+        expect_kind(restart, ErrorKind::InvalidState)?;
         ensure_eq!(lab.compute.get(&id).await?.state(), State::Stopped);
         Ok(())
     }
@@ -232,7 +233,7 @@ cases! {
 /// Requests of one walk through the states.
 const STEPS: usize = 10;
 
-async fn restart(context: Context, mode: RestartMode) -> crate::case::CaseResult {
+async fn restart(context: Context, mode: RestartMode) -> CaseResult {
     let lab = Lab::new(&context)?;
     let before = lab.run_bare("a").await?;
     lab.compute.restart(&before.id, mode).await?;
@@ -251,11 +252,7 @@ enum Request {
 }
 
 impl Request {
-    async fn send(
-        self,
-        compute: &dyn Compute,
-        id: &polycloud_core::compute::InstanceId,
-    ) -> polycloud_core::Result<()> {
+    async fn send(self, compute: &dyn Compute, id: &InstanceId) -> polycloud_core::Result<()> {
         match self {
             Self::Start => compute.start(id).await,
             Self::Stop(mode) => compute.stop(id, mode).await,

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use futures::future::join_all;
-use polycloud_core::ErrorKind;
 use polycloud_core::compute::{
     ComputeExt, CreateOptions, InstanceFilter, InstanceState as State, StopMode, TerminateOptions,
 };
+use polycloud_core::{ErrorKind, Outcome};
 
 use super::lab::Lab;
-use crate::case::{Context, cases, ensure, ensure_eq};
+use crate::case::{cases, ensure, ensure_eq};
 use crate::expect::{expect_any, expect_kind};
 
 cases! {
@@ -68,7 +68,7 @@ cases! {
         let wait = wait.with_consistency(Duration::from_secs(3600));
         let result = lab.compute.wait_until(&id, State::Stopped, &wait).await;
         let error = expect_kind(result, ErrorKind::Timeout)?;
-        ensure_eq!(error.outcome(), polycloud_core::Outcome::NotApplied);
+        ensure_eq!(error.outcome(), Outcome::NotApplied);
         ensure_eq!(lab.compute.get(&id).await?.state(), State::Running);
         Ok(())
     }
