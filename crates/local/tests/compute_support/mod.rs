@@ -1,6 +1,12 @@
 //! A root of instances that is emptied at the end of a test, whatever happens in it.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "the helpers of tests may fail like tests, and wait for real processes"
+)]
 
 use std::fs;
 use std::path::Path;
