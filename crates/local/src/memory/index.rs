@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use foldhash::fast::RandomState;
 use polycloud_core::Result;
-use polycloud_core::object::{Key, ListEntry};
+use polycloud_core::object::{Key, ListEntry, VersionId};
 
 use super::object::Slot;
 use crate::listing::{Found, Position, Walk};
@@ -187,7 +187,9 @@ impl Versions<'_> {
         let slot = read(cell);
         for (i, version) in slot.versions().enumerate() {
             let item = version.entry(i == 0 && slot.newest.is_some());
-            self.pending.push(Found { key: key.clone(), version: version.id().cloned(), item });
+            // What was written while versions were not kept has none; there is at most one of it.
+            let version = version.id().cloned().unwrap_or_else(|| VersionId::new(""));
+            self.pending.push(Found { key: key.clone(), version: Some(version), item });
         }
         self.pending.reverse();
         Some(key)

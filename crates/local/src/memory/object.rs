@@ -169,6 +169,10 @@ impl Slot {
 
     /// Puts a version on top. The one before it is kept if the bucket keeps versions, or returned.
     pub(super) fn push(&mut self, version: Version, keep: bool) -> Option<Version> {
+        // What has no id cannot be told apart: there is at most one of it.
+        if version.id().is_none() {
+            self.older.retain(|older| older.id().is_some());
+        }
         let before = self.newest.replace(version)?;
         // What was written while versioning was on stays when it is switched off.
         if !keep && before.id().is_none() {

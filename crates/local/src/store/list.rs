@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use polycloud_core::Result;
 use polycloud_core::object::{
-    DeleteMarker, Key, ListEntry, ListOptions, ListPage, ObjectMeta, Revision,
+    DeleteMarker, Key, ListEntry, ListOptions, ListPage, ObjectMeta, Revision, VersionId,
 };
 use polycloud_core::page::PageToken;
 
@@ -199,8 +199,9 @@ impl Versions<'_> {
         let older = self.inner.older(key, current.as_ref())?;
         let has_current = current.is_some();
         if let Some(found) = current {
+            let version = found.version(&Record::read(&found.file)?);
             let meta = self.inner.describe(key, &found, true, None)?;
-            self.push(key, ListEntry::Object(meta));
+            self.push(key, version, ListEntry::Object(meta));
         }
         for (i, version) in older.iter().enumerate() {
             let is_latest = i == 0 && !has_current && version.is_marker;
@@ -216,22 +217,17 @@ impl Versions<'_> {
             } else {
                 ListEntry::Object(self.inner.describe(key, &found, false, None)?)
             };
-            self.push(key, entry);
+            self.push(key, version.id.clone(), entry);
         }
         self.pending.reverse();
         Ok(())
     }
 
-    fn push(&mut self, key: &Key, mut entry: ListEntry) {
-        let version = match &entry {
-            ListEntry::Object(meta) => meta.revision.version.clone(),
-            ListEntry::DeleteMarker(marker) => Some(marker.version.clone()),
-            _ => None,
-        };
+    fn push(&mut self, key: &Key, version: VersionId, mut entry: ListEntry) {
         if let ListEntry::Object(meta) = &mut entry {
             strip(meta, self.options);
         }
-        self.pending.push(Line { key: key.clone(), version, item: entry });
+        self.pending.push(Line { key: key.clone(), version: Some(version), item: entry });
     }
 }
 

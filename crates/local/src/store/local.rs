@@ -323,7 +323,14 @@ impl LocalStore {
         run: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let inner = Arc::clone(&self.0);
-        joined(tokio::task::spawn_blocking(move || run(&inner)).await)
+        // What is missing may be all of it.
+        let run = move || {
+            run(&inner).map_err(|error| match error.kind() {
+                ErrorKind::NotFound => inner.check_alive().err().unwrap_or(error),
+                _ => error,
+            })
+        };
+        joined(tokio::task::spawn_blocking(run).await)
     }
 
     /// Writes content that is read while it is written.

@@ -135,7 +135,8 @@ impl Inner {
         condition: Option<&Precondition>,
     ) -> Result<ObjectMeta> {
         let record = Record::read(&found.file)?;
-        let mut meta = found.meta(key, record, self.is_versioned());
+        // An older version is one, whether or not the bucket still keeps versions.
+        let mut meta = found.meta(key, record, self.is_versioned() || !is_latest);
         meta.is_latest = is_latest;
         if let Some(condition) = condition {
             condition.check(Access::Read, Some(&meta))?;
