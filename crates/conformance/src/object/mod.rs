@@ -9,6 +9,7 @@ mod conditions_read;
 mod conditions_write;
 mod copy;
 mod delete_many;
+mod errors;
 mod keys;
 mod kit;
 mod list;
@@ -16,6 +17,7 @@ mod multipart;
 mod paging;
 mod payload;
 mod put_get;
+mod races;
 mod range;
 mod tags;
 mod update;
@@ -43,4 +45,6 @@ pub(crate) static AREAS: &[&[Case]] = &[
     upload::CASES,
     payload::CASES,
     multipart::CASES,
+    races::CASES,
+    errors::CASES,
 ];
