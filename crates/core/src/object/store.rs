@@ -155,8 +155,8 @@ pub trait ObjectStore: fmt::Debug + Send + Sync + 'static {
     /// for a single copy.
     ///
     /// # Errors
-    /// `NotFound`, `VersionNotFound` and `PreconditionFailed` of the source; `AlreadyExists` and
-    /// `PreconditionFailed` of the target; `TooLarge`.
+    /// `NotFound`, `VersionNotFound`, `PreconditionFailed` and `NotModified` of the source;
+    /// `AlreadyExists` and `PreconditionFailed` of the target; `TooLarge`.
     async fn copy(&self, from: &CopySource, to: &Key, options: &CopyOptions) -> Result<PutResult>;
 
     /// Changes metadata, tags or storage class without sending the content again, and returns the
