@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, FutureExt as _};
 
 use crate::config::{ComputeBackend, StoreBackend};
-use crate::{Address, Compute, ObjectStore, Result, schemes};
+use crate::layer::{self, Prefix};
+use crate::{Address, Compute, Error, ObjectStore, Result, schemes};
 
 type Opening<T> = BoxFuture<'static, Result<Arc<T>>>;
 type Factory<T> = Arc<dyn Fn(Address) -> Opening<T> + Send + Sync>;
@@ -169,8 +170,9 @@ pub(crate) fn with_prefix(
     store: Arc<dyn ObjectStore>,
     prefix: Option<&str>,
 ) -> Result<Arc<dyn ObjectStore>> {
-    match prefix {
-        None | Some("") => Ok(store),
-        Some(_) => Err(crate::ErrorKind::Unsupported.into()),
-    }
+    let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty()) else { return Ok(store) };
+    let prefix = Prefix::new(prefix).map_err(|error| {
+        Error::config("option `prefix` leaves no room for keys").with_source(error)
+    })?;
+    Ok(layer::store(store, prefix))
 }

@@ -121,6 +121,40 @@ async fn a_path_is_taken_as_it_is_decoded() {
 }
 
 #[tokio::test]
+async fn a_prefix_shows_a_part_as_a_whole() {
+    let registry = Registry::default();
+    let whole = registry.open_store("memory://abc").await.unwrap();
+    put(&whole, "logs/a").await;
+    put(&whole, "other").await;
+    let part = registry.open_store("memory://abc?prefix=logs/").await.unwrap();
+    assert!(has(&part, "a").await && !has(&part, "other").await);
+    put(&part, "b").await;
+    assert!(has(&whole, "logs/b").await);
+    let config = StoreConfig::from_url("memory://abc").unwrap().with_prefix("logs/");
+    assert!(has(&config.open_in(&registry).await.unwrap(), "b").await);
+    let long = format!("memory:?prefix={}", "x".repeat(1024));
+    let error = registry.open_store(&long).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+}
+
+#[tokio::test]
+async fn a_scheme_of_ones_own_has_a_prefix_too() {
+    let inner: Arc<dyn ObjectStore> = polycloud::open_store("memory:").await.unwrap();
+    let shared = Arc::clone(&inner);
+    let registry = Registry::default().with_store("mine", move |address| {
+        let (shared, empty) = (Arc::clone(&shared), address.options().read::<Nothing>());
+        async move { empty.map(|_| shared) }
+    });
+    put(&registry.open_store("mine:?prefix=a/").await.unwrap(), "b").await;
+    assert!(has(&inner, "a/b").await);
+    let error = registry.open_store("mine:?x=1").await.unwrap_err();
+    assert!(error.to_string().contains("no option `x`"), "{error}");
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Nothing {}
+
+#[tokio::test]
 async fn versioning_is_switched_by_the_url() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("file://{}", folder.path().display());
