@@ -22,6 +22,9 @@ pub mod page;
 pub mod retry;
 pub mod transfer;
 
+#[cfg(test)]
+mod testing;
+
 pub use crate::error::{
     BlastRadius, Error, ErrorKind, Outcome, ResourceRef, Result, ResultExt, Retry,
 };

@@ -112,13 +112,15 @@ impl fmt::Display for UploadId {
 pub struct PartNumber(u32);
 
 impl PartNumber {
+    /// The largest number: Azure's, which is the largest of all.
+    pub const MAX: u32 = 50_000;
+
     /// Checks and wraps a number.
     ///
     /// # Errors
-    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) outside 1 to 50,000, which is Azure's
-    /// limit and the largest of all.
+    /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument) outside 1 to 50,000.
     pub fn new(number: u32) -> Result<Self> {
-        if (1..=50_000).contains(&number) {
+        if (1..=Self::MAX).contains(&number) {
             return Ok(Self(number));
         }
         Err(Error::invalid(format!("a part number is between 1 and 50,000, not {number}")))
