@@ -8,6 +8,7 @@
 //! - A case that needs a [`Feature`](polycloud_core::capability::Feature) which the backend declares
 //!   as unsupported is replaced by a probe that the backend refuses it, before any I/O.
 //! - [`Matrix`] prints cases × backends.
+//! - [`model::check`] compares random sequences of operations with a plain model of a store.
 //!
 //! ```no_run
 //! # use std::sync::Arc;
@@ -23,6 +24,7 @@ mod compute;
 mod expect;
 mod harness;
 mod listing;
+pub mod model;
 mod negative;
 mod object;
 mod report;
