@@ -228,6 +228,7 @@ mod tests {
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command};
 
+    #[allow(clippy::unwrap_used, reason = "the helpers of tests may fail like tests")]
     fn sleeper(mark_as: &Path) -> Child {
         let mut command = Command::new("sleep");
         command.arg("600").env(MARK, mark_as).process_group(0).spawn().unwrap()
