@@ -13,6 +13,7 @@ use polycloud_conformance::{Harness, StoreSetup};
 #[derive(Debug)]
 pub struct Memory {
     registry: Registry,
+    buckets: MemoryBuckets,
     capabilities: Capabilities,
     stores: AtomicU64,
 }
@@ -23,6 +24,7 @@ impl Memory {
     pub fn new() -> Self {
         Self {
             registry: Registry::default(),
+            buckets: MemoryBuckets::new(),
             capabilities: MemoryStore::new().capabilities().clone(),
             stores: AtomicU64::new(0),
         }
@@ -48,7 +50,7 @@ impl Harness for Memory {
     }
 
     fn buckets(&self) -> Option<Arc<dyn Buckets>> {
-        Some(Arc::new(MemoryBuckets::new()))
+        Some(Arc::new(self.buckets.clone()))
     }
 
     fn compute(&self) -> Option<Arc<dyn Compute>> {

@@ -48,7 +48,7 @@ pub(super) const LIST_PAGE: u32 = 1_000;
 /// opened again.
 ///
 /// The file system has to keep extended attributes, hard links and nanosecond times: ext4, XFS, Btrfs,
-/// ZFS, tmpfs and APFS do. Attributes, metadata and tags of an object have about 3.7 KiB together.
+/// ZFS, tmpfs and APFS do. Attributes, metadata and tags of an object have 4,000 bytes together.
 ///
 /// Available on Unix. Clones share one set of open files.
 ///

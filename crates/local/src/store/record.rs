@@ -13,8 +13,8 @@ use super::root::failed;
 
 const NAME: &str = "user.polycloud";
 
-/// Largest record. ext4 keeps all extended attributes of a file in one block of 4 KiB.
-pub(super) const MAX_BYTES: usize = 3_800;
+/// Largest record. ext4 keeps the extended attributes of a file in one block of 4 KiB, their names included.
+pub(super) const MAX_BYTES: usize = 4_000;
 
 /// What an object has besides its content. Most have nothing, and no extended attribute then.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
