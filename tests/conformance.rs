@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use polycloud::layer::Prefix;
 use polycloud_conformance::{Harness, Selection, run};
-use polycloud_tests::{File, Local, Memory};
+use polycloud_tests::{File, Layered, Local, Memory};
 
 async fn conforms(harness: impl Harness) {
     let harness: Arc<dyn Harness> = Arc::new(harness);
@@ -31,4 +32,24 @@ async fn file_fast() {
 #[tokio::test(flavor = "multi_thread")]
 async fn local() {
     conforms(Local::new().await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_layered() {
+    conforms(Layered::new(Memory::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn local_layered() {
+    conforms(Layered::new(Local::new().await.unwrap())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_behind_a_prefix() {
+    let harness = Layered::new(Memory::new()).with_prefix(Prefix::new("p").unwrap());
+    let report = run(Arc::new(harness), &Selection::default()).await;
+    // A prefix takes its length from the keys, so that only those of the full length cannot be there.
+    let too_long = "a key has at most 1024 bytes, this one has 1025";
+    let failed: Vec<_> = report.failures().filter(|(_, why)| !why.contains(too_long)).collect();
+    assert!(failed.is_empty(), "{failed:?}");
 }

@@ -5,6 +5,7 @@
 
 mod file;
 mod folder;
+mod layered;
 mod local;
 mod memory;
 
@@ -14,6 +15,7 @@ use polycloud::Result;
 use polycloud_conformance::Harness;
 
 pub use self::file::File;
+pub use self::layered::Layered;
 pub use self::local::Local;
 pub use self::memory::Memory;
 
@@ -26,6 +28,7 @@ pub async fn harnesses() -> Result<Vec<Arc<dyn Harness>>> {
         Arc::new(Memory::new()),
         Arc::new(File::durable().await?),
         Arc::new(File::fast().await?),
+        Arc::new(Layered::new(Memory::new())),
         Arc::new(Local::new().await?),
     ])
 }

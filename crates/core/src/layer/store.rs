@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -13,7 +14,6 @@ use crate::object::{
     ObjectUpdate, Payload, PutOptions, PutResult, Signer, StoreInfo, Upload, UploadOptions,
 };
 use crate::page::PageToken;
-use std::sync::Arc;
 
 impl<S: ?Sized, A: Around> Layered<S, A> {
     pub(super) fn view(&self) -> View<'_> {

@@ -114,8 +114,9 @@ async fn every_call_of_a_compute_passes_once_and_reaches_the_backend() {
 /// Calls every method of every facet, all of which find nothing.
 async fn call_all_facets(compute: &dyn Compute) -> Option<()> {
     let id = instance();
-    let ssh =
-        PublicKey::new("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    let ssh = PublicKey::new(
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    );
     let _ = compute.key_pairs()?.import("k", &ssh.unwrap()).await;
     let _ = compute.key_pairs()?.list().await;
     let _ = compute.key_pairs()?.delete("k").await;
