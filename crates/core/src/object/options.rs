@@ -9,8 +9,17 @@ use super::condition::{Access, Precondition, VersionId};
 use super::key::Key;
 use super::range::Range;
 
-/// Generates `with_field(value)` for the fields of an options struct.
+/// Generates `with_field(value)` for the fields of an options struct. Numbers are taken as they are, so
+/// that literals have a type.
 macro_rules! setters {
+    (number: $($(#[doc = $doc:literal])+ $set:ident($field:ident: $ty:ty);)+) => {$(
+        $(#[doc = $doc])+
+        #[must_use]
+        pub fn $set(mut self, $field: $ty) -> Self {
+            self.$field = Some($field);
+            self
+        }
+    )+};
     ($($(#[doc = $doc:literal])+ $set:ident($field:ident: $ty:ty) $(=> $wrap:path)?;)+) => {$(
         $(#[doc = $doc])+
         #[must_use]
@@ -219,12 +228,14 @@ impl UploadOptions {
     setters! {
         /// Sets how the object is written.
         with_put(put: PutOptions);
+    }
+    setters! { number:
         /// Sets the bytes of a part.
-        with_part_size(part_size: u64) => Some;
+        with_part_size(part_size: u64);
         /// Sets the number of parts under way at a time.
-        with_concurrency(concurrency: usize) => Some;
+        with_concurrency(concurrency: usize);
         /// Sets the expected size.
-        with_size_hint(size_hint: u64) => Some;
+        with_size_hint(size_hint: u64);
     }
 }
 
@@ -336,14 +347,16 @@ impl ListOptions {
         with_delimiter(delimiter: String) => Some;
         /// Sets the key to start behind.
         with_start_after(start_after: String) => Some;
-        /// Sets the most entries of a page; 0 counts as 1.
-        with_page_size(page_size: u32) => Some;
         /// Sets whether to list older versions.
         with_versions(versions: bool);
         /// Sets whether entries carry attributes.
         with_attributes(attributes: bool);
         /// Sets whether entries carry tags.
         with_tags(tags: bool);
+    }
+    setters! { number:
+        /// Sets the most entries of a page; 0 counts as 1.
+        with_page_size(page_size: u32);
     }
 }
 

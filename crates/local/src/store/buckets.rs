@@ -113,7 +113,7 @@ impl LocalBuckets {
     fn delete_blocking(&self, name: &BucketName, force: bool) -> Result<()> {
         let store = self.store(name)?;
         if !force {
-            let all = ListOptions::default().with_versions(true).with_page_size(1_u32);
+            let all = ListOptions::default().with_versions(true).with_page_size(1);
             let page = store.0.list(&all, None)?;
             let uploads = root::names(&store.0.uploads).map_err(failed)?;
             if !page.entries.is_empty() || !uploads.is_empty() {
