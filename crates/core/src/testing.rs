@@ -131,6 +131,10 @@ impl FakeStore {
         self.state().objects[key].0.clone()
     }
 
+    pub(crate) fn remove(&self, key: &str) {
+        self.state().objects.remove(key);
+    }
+
     pub(crate) fn read(&self, key: &str) -> Option<Bytes> {
         self.state().objects.get(key).map(|(_, content)| content.clone())
     }
@@ -146,6 +150,13 @@ impl FakeStore {
         let mut bytes = content.to_vec();
         bytes[0] ^= 1;
         *content = bytes.into();
+    }
+
+    /// Takes away the last byte of the content, but changes neither size nor checksum.
+    pub(crate) fn shorten(&self, key: &str) {
+        let mut state = self.state();
+        let content = &mut state.objects.get_mut(key).unwrap().1;
+        content.truncate(content.len() - 1);
     }
 
     pub(crate) fn forget_checksum(&self, key: &str) {
@@ -211,8 +222,10 @@ impl FakeStore {
     }
 }
 
+/// What is there of a range of the content, which may be shorter than the metadata says.
 fn slice(content: &Bytes, range: std::ops::Range<u64>) -> Bytes {
-    content.slice(usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap())
+    let index = |at| usize::try_from(at).unwrap().min(content.len());
+    content.slice(index(range.start)..index(range.end))
 }
 
 /// Counts a call that waits, also if it is cancelled.

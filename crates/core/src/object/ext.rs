@@ -289,8 +289,9 @@ pub trait ObjectStoreExt: ObjectStore {
     /// move the content through the caller.
     ///
     /// # Errors
-    /// Those of [`get`](ObjectStore::get), `ObjectChanged`, and those of the other store's
-    /// [`put`](ObjectStore::put), such as `Unsupported` if it cannot hold the object's tags.
+    /// Those of [`get`](ObjectStore::get); `ObjectChanged`; `SourceFailed` if there is more or less content
+    /// than announced; and those of the other store's [`put`](ObjectStore::put), such as `Unsupported` if
+    /// it cannot hold the object's tags.
     fn copy_to(
         &self,
         key: &Key,
@@ -303,3 +304,6 @@ pub trait ObjectStoreExt: ObjectStore {
 }
 
 impl<T: ObjectStore + ?Sized> ObjectStoreExt for T {}
+
+#[cfg(test)]
+mod tests;

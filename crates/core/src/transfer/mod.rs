@@ -130,3 +130,6 @@ pub struct Progress {
     /// Bytes in all, where that is known.
     pub total: Option<u64>,
 }
+
+#[cfg(test)]
+mod tests;

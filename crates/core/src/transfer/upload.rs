@@ -78,11 +78,16 @@ async fn pump<E: Into<BoxError> + Send>(
             options.report(sent, total);
         }
     }
-    match total {
-        Some(total) if total != sent => Err(Error::new(ErrorKind::SourceFailed)
-            .with_message(format!("{sent} bytes instead of {total}"))),
-        _ => Ok(sent),
+    announced(sent, total.unwrap_or(sent))?;
+    Ok(sent)
+}
+
+fn announced(got: u64, total: u64) -> Result<()> {
+    if got == total {
+        return Ok(());
     }
+    Err(Error::new(ErrorKind::SourceFailed)
+        .with_message(format!("{got} bytes of content instead of {total}")))
 }
 
 /// An error of this library keeps its kind; any other one says that the stream failed.
@@ -117,13 +122,18 @@ pub(crate) async fn copy_to<S: ObjectStore + ?Sized>(
     pinned::check(from, key, &meta.revision, &get.meta.revision)?;
     let options = like_source(options, meta, to);
     let size = get.meta.size;
-    if size <= options.part_size {
-        options.report(0, Some(size));
-        let put = to.put(to_key, get.bytes().await?.into(), &options.put).await?;
-        options.report(size, Some(size));
-        return checked(put, size).during(to.info().provider, "put", to_key);
+    if size > options.part_size {
+        return upload_stream(to, to_key, get.into_stream(), Some(size), &options).await;
     }
-    upload_stream(to, to_key, get.into_stream(), Some(size), &options).await
+    options.report(0, Some(size));
+    let content = get.bytes().await.and_then(|content| {
+        announced(content.len() as u64, size)?;
+        Ok(content)
+    });
+    let content = content.during(from.info().provider, "get", key)?;
+    let put = to.put(to_key, content.into(), &options.put).await?;
+    options.report(size, Some(size));
+    checked(put, size).during(to.info().provider, "put", to_key)
 }
 
 /// Completes what the caller left open with what the source has.
