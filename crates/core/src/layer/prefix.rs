@@ -111,8 +111,11 @@ mod tests {
         fake.insert("a/2", &["2"]);
         let items = [key("1"), long, key("2")].map(DeleteItem::from);
         let outcomes = store.delete_many(items.to_vec()).await;
-        let failed: Vec<bool> = outcomes.iter().map(|outcome| outcome.result.is_err()).collect();
-        assert_eq!(failed, [false, true, false]);
+        let [first, second, third] = outcomes.try_into().unwrap();
+        assert!(first.result.is_ok() && third.result.is_ok());
+        let error = second.result.unwrap_err();
+        assert_eq!((error.kind(), error.operation()), (ErrorKind::InvalidArgument, "delete_many"));
+        assert_eq!(error.target(), items[1].key.as_str());
         assert_eq!(fake.keys(), [""; 0]);
         assert!(Prefix::new("x".repeat(Key::MAX_BYTES)).is_err());
     }

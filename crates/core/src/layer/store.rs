@@ -7,7 +7,7 @@ use super::upload::LayeredUpload;
 use super::view::View;
 use super::{Around, Layered, run};
 use crate::capability::Capabilities;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, ResultExt};
 use crate::object::{
     CopyOptions, CopySource, DeleteItem, DeleteOptions, DeleteOutcome, DeleteResult, GetOptions,
     GetResult, HeadOptions, Key, ListOptions, ListPage, MultipartStore, ObjectMeta, ObjectStore,
@@ -70,7 +70,8 @@ impl<S: ObjectStore + ?Sized, A: Around> ObjectStore for Layered<S, A> {
     async fn delete_many(&self, items: Vec<DeleteItem>) -> Vec<DeleteOutcome> {
         let target = format!("{} objects", items.len());
         let inward = |item: &DeleteItem| {
-            let key = self.view().key(&item.key)?.into_owned();
+            let key = self.view().key(&item.key);
+            let key = key.during(self.provider, "delete_many", &item.key)?.into_owned();
             Ok(DeleteItem::new(key, item.options.clone()))
         };
         let mut sent = Vec::with_capacity(items.len());
@@ -78,7 +79,7 @@ impl<S: ObjectStore + ?Sized, A: Around> ObjectStore for Layered<S, A> {
             items.iter().map(|item| inward(item).map(|item| sent.push(item)).err()).collect();
         let delete = async { Ok(self.inner.delete_many(sent).await) };
         let answer = run(&*self.around, self.writes("delete_many", &target), delete).await;
-        let mut answer = Answer::new(answer);
+        let mut answer = Answer::from(answer);
         let outcome = |(item, refused): (DeleteItem, Option<Error>)| {
             let result = refused.map_or_else(|| answer.next(&item.key), Err);
             DeleteOutcome::new(item, result)
@@ -132,23 +133,25 @@ enum Answer {
 }
 
 impl Answer {
-    fn new(answer: Result<Vec<DeleteOutcome>>) -> Self {
+    fn next(&mut self, key: &Key) -> Result<DeleteResult> {
+        match self {
+            Self::Each(outcomes) => outcomes.next().map_or_else(
+                || {
+                    let missing = Error::new(ErrorKind::InvalidResponse).with_target(key);
+                    Err(missing.with_message("there are fewer outcomes than items"))
+                },
+                |outcome| outcome.result,
+            ),
+            Self::Failed(error) => Err(share(error, key)),
+        }
+    }
+}
+
+impl From<Result<Vec<DeleteOutcome>>> for Answer {
+    fn from(answer: Result<Vec<DeleteOutcome>>) -> Self {
         match answer {
             Ok(outcomes) => Self::Each(outcomes.into_iter()),
             Err(error) => Self::Failed(Arc::new(error)),
-        }
-    }
-
-    fn next(&mut self, key: &Key) -> Result<DeleteResult> {
-        match self {
-            Self::Each(outcomes) => match outcomes.next() {
-                Some(outcome) => outcome.result,
-                None => Err(Error::new(ErrorKind::InvalidResponse)
-                    .with_operation("delete_many")
-                    .with_target(key)
-                    .with_message("there are fewer outcomes than items")),
-            },
-            Self::Failed(error) => Err(share(error, key)),
         }
     }
 }
