@@ -122,8 +122,16 @@ async fn run(
     run.end().await.map_err(|failure| Difference { steps: sequence.len(), failure })
 }
 
-/// Leaves out of a sequence what is not needed for a difference: first halves, then ever smaller pieces,
-/// then parts of single steps.
+/// A sequence that is being made shorter.
+struct Shrink<'a> {
+    harness: &'a Arc<dyn Harness>,
+    versioned: bool,
+    sequence: Vec<Step>,
+    failure: Failure,
+    attempts: usize,
+}
+
+/// Makes a sequence short on which the store and the model differ.
 async fn shrink(
     harness: &Arc<dyn Harness>,
     versioned: bool,
@@ -131,41 +139,60 @@ async fn shrink(
     difference: Difference,
 ) -> (Vec<Step>, Failure) {
     sequence.truncate(difference.steps);
-    let (mut failure, mut attempts) = (difference.failure, 0);
-    let mut piece = sequence.len().div_ceil(2).max(1);
+    let failure = difference.failure;
+    let mut shrink = Shrink { harness, versioned, sequence, failure, attempts: 0 };
     loop {
-        let mut shorter = false;
-        let candidates = (0..sequence.len()).step_by(piece).rev();
-        for start in candidates {
-            let end = (start + piece).min(sequence.len());
-            let mut candidate = sequence.clone();
-            candidate.drain(start.min(end)..end);
-            attempts += 1;
-            if let Err(difference) = run(harness, versioned, &candidate).await {
-                candidate.truncate(difference.steps);
-                (sequence, failure, shorter) = (candidate, difference.failure, true);
+        shrink.leave_out().await;
+        if !shrink.simplify().await || shrink.attempts > ATTEMPTS {
+            return (shrink.sequence, shrink.failure);
+        }
+    }
+}
+
+impl Shrink<'_> {
+    /// Takes a sequence over in place of the present one if they differ on it, too.
+    async fn attempt(&mut self, mut candidate: Vec<Step>) -> bool {
+        self.attempts += 1;
+        let Err(difference) = run(self.harness, self.versioned, &candidate).await else {
+            return false;
+        };
+        candidate.truncate(difference.steps);
+        (self.sequence, self.failure) = (candidate, difference.failure);
+        true
+    }
+
+    /// Leaves out what is not needed: first halves, then ever smaller pieces.
+    async fn leave_out(&mut self) {
+        let mut piece = self.sequence.len().div_ceil(2);
+        while piece > 0 && self.attempts <= ATTEMPTS {
+            let (mut end, mut shorter) = (self.sequence.len(), false);
+            while end > 0 {
+                let start = end.saturating_sub(piece);
+                let mut candidate = self.sequence.clone();
+                candidate.drain(start..end.min(self.sequence.len()));
+                shorter |= self.attempt(candidate).await;
+                end = start.min(self.sequence.len());
+            }
+            if !shorter || piece > 1 {
+                piece /= 2;
             }
         }
-        if attempts > ATTEMPTS || (piece == 1 && !shorter) {
-            break;
-        }
-        if !shorter {
-            piece = (piece / 2).max(1);
-        }
-        piece = piece.min(sequence.len().max(1));
     }
-    for at in 0..sequence.len() {
-        for simpler in sequence.get(at).map(Step::simpler).unwrap_or_default() {
-            let mut candidate = sequence.clone();
-            if let Some(step) = candidate.get_mut(at) {
+
+    /// Replaces steps by simpler ones, and tells whether there was one.
+    async fn simplify(&mut self) -> bool {
+        let mut simplified = false;
+        for at in (0..self.sequence.len()).rev() {
+            for simpler in self.sequence.get(at).map(Step::simpler).unwrap_or_default() {
+                let mut candidate = self.sequence.clone();
+                let Some(step) = candidate.get_mut(at) else { continue };
                 *step = simpler;
-            }
-            if let Err(difference) = run(harness, versioned, &candidate).await
-                && difference.steps == candidate.len()
-            {
-                (sequence, failure) = (candidate, difference.failure);
+                if self.attempt(candidate).await {
+                    simplified = true;
+                    break;
+                }
             }
         }
+        simplified
     }
-    (sequence, failure)
 }

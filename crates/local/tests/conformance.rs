@@ -1,5 +1,6 @@
 //! The embedded stores keep the contracts of the traits.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 

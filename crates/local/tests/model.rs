@@ -1,5 +1,6 @@
 //! The embedded stores agree with a plain model of a store, and the model notices those that do not.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! What a store has to hold: a map, without anything that makes a store fast, durable or shared.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use polycloud_core::ErrorKind;
@@ -8,7 +9,7 @@ use polycloud_core::object::{ListEntry, ListOptions, Revision, VersionId};
 
 use super::step::{Dress, Pick, Wish};
 use crate::case::{CaseResult, ensure};
-use crate::listing::label_of;
+use crate::listing::{label, label_of};
 
 /// The kinds of which an error has to be.
 pub(super) type Kinds = &'static [ErrorKind];
@@ -19,11 +20,17 @@ const MISSING: Kinds = &[ErrorKind::NotFound];
 const NO_VERSION: Kinds = &[ErrorKind::VersionNotFound, ErrorKind::NotFound];
 
 /// An object, or one version of it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Object {
     pub(super) content: Bytes,
     pub(super) dress: Dress,
     pub(super) revision: Revision,
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes, {:?}", self.content.len(), self.revision)
+    }
 }
 
 #[derive(Debug)]
@@ -202,7 +209,6 @@ impl Model {
 }
 
 /// One line of a listing.
-#[derive(Debug)]
 pub(super) enum Line<'a> {
     /// A common prefix, with a `*` behind it.
     Prefix(String),
@@ -284,6 +290,38 @@ impl Condition {
                 if etag == same { Ok(same) } else { Err(()) }
             }
             _ => Ok(etag),
+        }
+    }
+}
+
+impl fmt::Debug for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix(label) => label.fmt(f),
+            Self::Object(name, object, latest) => {
+                write!(f, "{name:?} ({object:?}, latest: {latest})")
+            }
+            Self::Marker(name, version, latest) => {
+                write!(f, "{name:?} (deleted, {version:?}, latest: {latest})")
+            }
+        }
+    }
+}
+
+/// An entry of a store in the words of [`Line`].
+pub(super) struct Shown<'a>(pub(super) &'a ListEntry);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            ListEntry::Object(meta) => {
+                let (key, size, latest) = (meta.key.as_str(), meta.size, meta.is_latest);
+                write!(f, "{key:?} ({size} bytes, {:?}, latest: {latest})", meta.revision)
+            }
+            ListEntry::DeleteMarker(marker) => {
+                Line::Marker(&marker.key, &marker.version, marker.is_latest).fmt(f)
+            }
+            other => label(other).fmt(f),
         }
     }
 }

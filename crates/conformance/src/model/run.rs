@@ -12,7 +12,7 @@ use polycloud_core::object::{
 };
 use polycloud_core::page::{PageToken, paginate};
 
-use super::reference::{Condition, Kinds, Line, Model, Object};
+use super::reference::{Condition, Kinds, Line, Model, Object, Shown};
 use super::step::{Data, Dress, Name, Part, Pick, Step, Wish};
 use crate::case::{CaseResult, Failure, Short, ensure, ensure_eq};
 use crate::expect::expect_any;
@@ -282,9 +282,14 @@ impl Run {
             entries.sort_by(|a, b| a.name().cmp(b.name()));
         }
         let expected: Vec<Line<'_>> = self.model.list(options);
-        let same = entries.len() == expected.len()
-            && expected.iter().zip(&entries).all(|(line, entry)| line.agrees(entry));
-        ensure!(same, "listed {:?}, not {:?}", Short(&entries), Short(&expected));
+        for (number, line) in expected.iter().enumerate() {
+            let entry = entries.get(number);
+            let agrees = entry.is_some_and(|entry| line.agrees(entry));
+            let entry = entry.map(Shown);
+            ensure!(agrees, "entry {number} of {options:?} is {entry:?}, not {line:?}");
+        }
+        let more = entries.get(expected.len()).map(Shown);
+        ensure!(more.is_none(), "{options:?} has an entry too many: {more:?}");
         Ok(())
     }
 

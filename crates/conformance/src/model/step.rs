@@ -318,35 +318,46 @@ impl Dice<'_> {
 }
 
 impl Step {
-    /// Steps that do less, to try in place of this one.
+    /// Steps that do less, to try in place of this one, those that do least first.
     pub(super) fn simpler(&self) -> Vec<Self> {
         let mut simpler = Vec::new();
-        let mut less = |change: fn(&mut Self)| {
+        if let Self::Upload { key, .. } | Self::Copy { to: key, .. } = self {
+            let (data, dress, wish) = (Data { id: 0, len: 1 }, Dress::default(), None);
+            simpler.push(Self::Put { key: *key, data, dress, wish });
+        }
+        if let Self::List(options) = self {
+            let plain = ListOptions::default().with_versions(options.versions);
+            simpler.extend((plain != *options).then_some(Self::List(plain)));
+            let size = options.page_size.filter(|size| *size > 1).map(|_| 1_u32);
+            simpler.extend(size.map(|size| Self::List(options.clone().with_page_size(size))));
+        }
+        let mut less = |change: fn(&mut Self) -> bool| {
             let mut step = self.clone();
-            change(&mut step);
-            simpler.push(step);
-        };
-        less(|step| {
-            if let Some(wish) = step.wish_mut() {
-                *wish = None;
+            if change(&mut step) {
+                simpler.push(step);
             }
+        };
+        less(|step| step.wish_mut().is_some_and(|wish| wish.take().is_some()));
+        less(|step| match step {
+            Self::Put { dress, .. } | Self::Upload { dress, .. } => {
+                std::mem::take(dress) != Dress::default()
+            }
+            Self::Copy { dress, .. } => dress.take().is_some(),
+            Self::Get { part, .. } => part.take().is_some(),
+            Self::List(options) => options.page_size.take().is_some(),
+            Self::Head { .. } | Self::Delete { .. } | Self::Update { .. } => false,
         });
         less(|step| match step {
-            Self::Put { dress, .. } | Self::Upload { dress, .. } => *dress = Dress::default(),
-            Self::Copy { dress, source, .. } => (*dress, *source) = (None, None),
-            Self::Get { part, .. } => *part = None,
-            Self::List(options) => options.page_size = None,
-            Self::Head { .. } | Self::Delete { .. } | Self::Update { .. } => {}
-        });
-        less(|step| match step {
-            Self::Put { data, .. } => data.len = data.len.min(1),
-            Self::Upload { chunks, .. } => chunks.truncate(1),
-            Self::List(options) => options.start_after = None,
-            _ => {}
-        });
-        less(|step| {
-            if let Self::List(options) = step {
-                *options = ListOptions::default().with_versions(options.versions);
+            Self::Put { data, .. } if data.len > 1 => {
+                data.len = 1;
+                true
+            }
+            Self::Put { .. } => false,
+            Self::Upload { chunks, .. } => chunks.pop().is_some(),
+            Self::Copy { source, .. } => source.take().is_some(),
+            Self::List(options) => options.start_after.take().is_some(),
+            Self::Get { .. } | Self::Head { .. } | Self::Delete { .. } | Self::Update { .. } => {
+                false
             }
         });
         simpler

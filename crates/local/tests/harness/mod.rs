@@ -24,6 +24,7 @@ pub(crate) struct Stores {
 
 impl Stores {
     /// [`MemoryStore`].
+    #[allow(dead_code, reason = "one test breaks stores instead")]
     pub(crate) fn memory() -> Arc<dyn Harness> {
         let make = |versioned| -> Result<Arc<dyn ObjectStore>> {
             Ok(Arc::new(MemoryStore::builder().versioned(versioned).build()))
@@ -33,6 +34,7 @@ impl Stores {
     }
 
     /// [`LocalStore`], without waiting for the disk: what it does is the same.
+    #[allow(dead_code, reason = "one test breaks stores instead")]
     pub(crate) fn disk() -> Arc<dyn Harness> {
         let folder = tempfile::tempdir().unwrap();
         let buckets = Arc::new(LocalBuckets::open(folder.path().join("buckets")).unwrap());
@@ -50,7 +52,9 @@ impl Stores {
 
     /// [`MemoryStore`], changed into something else.
     #[allow(dead_code, reason = "not every test breaks stores")]
-    pub(crate) fn broken(change: fn(MemoryStore) -> Arc<dyn ObjectStore>) -> Arc<dyn Harness> {
+    pub(crate) fn broken(
+        change: impl Fn(MemoryStore) -> Arc<dyn ObjectStore> + Send + Sync + 'static,
+    ) -> Arc<dyn Harness> {
         let make = move |versioned| Ok(change(MemoryStore::builder().versioned(versioned).build()));
         let buckets = Arc::new(MemoryBuckets::new());
         Arc::new(Self { name: "broken", make: Box::new(make), buckets })
