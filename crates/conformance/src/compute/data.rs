@@ -24,13 +24,14 @@ cases! {
     #[needs(UserData, Console)]
     async fn script_is_not_changed(context: Context) -> CaseResult {
         let lab = Lab::new(&context)?;
-        let commands = "set -- $(cksum <\"$0\"); echo \"sum-$1-$2-end\"\n\
+        let commands = "set -- $(cksum <\"$0\"); echo \"sum-$1-$2-end\"; echo \"all-$((1 + 1))\"\n\
                         # ${HOME} $$ `x` \"'\\\\ %s &amp; <b> {{ x }} \t ä€🦀  \n\n#";
         let spec = lab.script("a", commands)?;
         let data = spec.user_data.as_ref().map(UserData::as_bytes).unwrap_or_default();
         let sum = format!("sum-{}-{}-end", posix_cksum(data), data.len());
         let id = lab.run(&spec).await?.id;
-        lab.console_with(&id, &sum).await?;
+        let console = lab.console_with(&id, "all-2").await?;
+        ensure!(console.contains(&sum), "it should be {sum}: {console:?}");
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use polycloud_core::compute::{
     WaitOptions,
 };
 
-use crate::case::{CaseResult, Context, Failure, Short, ensure_eq};
+use crate::case::{CaseResult, Context, Failure, Short, ensure, ensure_eq};
 
 /// What a case about instances works with.
 #[derive(Clone)]
@@ -223,6 +223,8 @@ impl Lab {
             if piece.data.is_empty() {
                 return Ok(String::from_utf8_lossy(&text).into_owned());
             }
+            let gets_on = piece.start >= from && piece.next > from;
+            ensure!(gets_on, "from {from} on, it reads {} to {}", piece.start, piece.next);
             text.extend_from_slice(&piece.data);
             from = piece.next;
         }

@@ -7,6 +7,8 @@ mod console;
 mod create;
 mod data;
 mod facet;
+#[cfg(test)]
+mod fake;
 mod hardware;
 mod id;
 mod image;

@@ -39,7 +39,7 @@ pub(super) fn probe(feature: Feature) -> Option<Probe> {
             })
         },
         F::BootDisk => |c| create(c, |spec| Ok(spec.with_boot_disk(BootDisk::of_size(20)))),
-        F::Zones => |c| create(c, |spec| Ok(spec.with_zone("conformance"))),
+        F::Zones => |c| Box::pin(zones(c)),
         F::Spot => |c| create(c, |spec| Ok(spec.with_market(Market::Spot { max_hourly: None }))),
         F::InstanceIdentity => |c| create(c, |spec| Ok(spec.with_identity("conformance"))),
         F::StopDeallocate => |c| stop(c, StopMode::Deallocate),
@@ -107,7 +107,17 @@ async fn labels(context: Context) -> CaseResult {
     let result = compute.set_labels(&nobody(&*compute)?, &patch).await;
     expect_kind(result, ErrorKind::Unsupported)?;
     let filter = InstanceFilter::default().with_labels(Labels::new().with("name", "value")?);
-    expect_kind(compute.list_page(&filter, None).await, ErrorKind::Unsupported).map(drop)
+    list(context, filter).await
+}
+
+async fn zones(context: Context) -> CaseResult {
+    create(context.clone(), |spec| Ok(spec.with_zone("conformance"))).await?;
+    list(context, InstanceFilter::default().with_zone("conformance")).await
+}
+
+async fn list(context: Context, filter: InstanceFilter) -> CaseResult {
+    let result = context.compute()?.list_page(&filter, None).await;
+    expect_kind(result, ErrorKind::Unsupported).map(drop)
 }
 
 fn stop(context: Context, mode: StopMode) -> Work {
@@ -137,6 +147,8 @@ async fn sweep(context: Context) -> CaseResult {
     facet(context.clone(), |compute| compute.sweep().is_none()).await?;
     let with = |options: CreateOptions| Ok(options.with_owner(Owner::new("conformance")?));
     create_with(context.clone(), with).await?;
+    let filter = InstanceFilter::default().with_owner(Owner::new("conformance")?);
+    list(context.clone(), filter).await?;
     let compute = context.compute()?;
     let options = TerminateOptions::default().with_only_owner(Owner::new("conformance")?);
     let result = compute.terminate(&nobody(&*compute)?, &options).await;
