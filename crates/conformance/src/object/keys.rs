@@ -319,7 +319,7 @@ cases! {
         }
         let mut expected: Vec<_> = keys
             .iter()
-            .map(|name| name.split_once('/').map_or(name.clone(), |(group, _)| format!("{group}/")))
+            .map(|name| name.split_inclusive('/').next().unwrap_or_default().to_owned())
             .collect();
         expected.sort_unstable();
         expected.dedup();

@@ -3,6 +3,7 @@
 use crate::case::Case;
 
 mod attributes;
+mod bucket_settings;
 mod buckets;
 mod checksums;
 mod conditions_read;
@@ -38,6 +39,7 @@ pub(crate) static AREAS: &[&[Case]] = &[
     versions::CASES,
     versions::switch::CASES,
     buckets::CASES,
+    bucket_settings::CASES,
     attributes::CASES,
     checksums::CASES,
     tags::CASES,

@@ -182,8 +182,9 @@ cases! {
         let upload = start(&*store).await?;
         part(&*store, "k", &upload, 1, "first").await?;
         let second = part(&*store, "k", &upload, 1, "second").await?;
-        ensure_eq!(multipart(&*store)?.parts(&key("k")?, &upload).await?, [second.clone()]);
-        complete(&*store, &upload, &[second]).await?;
+        let sent = [second];
+        ensure_eq!(multipart(&*store)?.parts(&key("k")?, &upload).await?, sent);
+        complete(&*store, &upload, &sent).await?;
         holds(&*store, "k", "second").await
     }
 
@@ -330,7 +331,8 @@ cases! {
         let listed = all_uploads(multipart(&*store)?, "").await?;
         ensure!(listed.is_sorted_by_key(|info| info.started), "not by start: {listed:?}");
         let mut found: Vec<_> = listed.into_iter().map(|info| info.id).collect();
-        (ids.sort(), found.sort());
+        ids.sort();
+        found.sort();
         ensure_eq!(found, ids);
         Ok(())
     }
