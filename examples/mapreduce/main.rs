@@ -146,12 +146,20 @@ async fn run(args: JobArgs) -> Result<()> {
     };
     job.progress.end();
     let ended = fleet.end().await;
-    if !args.keep {
-        job.store.delete_prefix(job.layout.root()).await?;
-    }
+    let cleaned = if args.keep { Ok(()) } else { clean(&*job.store, &job.layout).await };
     let outcome = outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     ended?;
+    cleaned?;
     report(&args, &outcome, clock.monotonic().saturating_sub(begin))
+}
+
+/// Deletes the objects of the job.
+async fn clean(store: &dyn ObjectStore, layout: &Layout) -> Result<()> {
+    let summary = store.delete_prefix(layout.root()).await?;
+    for outcome in summary.failed {
+        outcome.result?;
+    }
+    Ok(())
 }
 
 impl JobArgs {
