@@ -124,16 +124,29 @@ fn start(options: &ListOptions, token: Option<&PageToken>) -> Result<Position> {
     };
     let bad = || Error::invalid("the page token is not from such a listing");
     let text = token.as_str();
-    let position = match (text.get(..1), text.get(1..)) {
-        (Some("k"), Some(key)) => Position::After(key.into()),
-        (Some("p"), Some(group)) => behind(group),
-        (Some("v"), Some(rest)) => {
+    let (position, name) = match (text.get(..1), text.get(1..), options.versions) {
+        (Some("k"), Some(key), false) => (Position::After(key.into()), key),
+        (Some("p"), Some(group), _) => (behind(group), group),
+        (Some("v"), Some(rest), true) => {
             let (version, key) = rest.split_once('/').ok_or_else(bad)?;
-            Position::AfterVersion(key.into(), VersionId::new(version))
+            (Position::AfterVersion(key.into(), VersionId::new(version)), key)
         }
         _ => return Err(bad()),
     };
+    if !name.starts_with(options.prefix.as_str()) {
+        return Err(bad());
+    }
     Ok(position)
+}
+
+/// Leaves of the versions of a key, newest last, those that are older than this one. If it was removed
+/// meanwhile, that shows in its id: both stores give out ids that order by age.
+pub(crate) fn keep_older<I>(versions: &mut Vec<Found<I>>, than: &VersionId) {
+    let ids = || versions.iter().map(|found| found.version.as_ref());
+    let same = ids().position(|id| id == Some(than));
+    let newer = || ids().position(|id| id.is_some_and(|id| id.as_str() > than.as_str()));
+    let end = same.or_else(newer).unwrap_or(versions.len());
+    versions.truncate(end);
 }
 
 /// Behind all keys that begin with this.
@@ -244,10 +257,14 @@ mod tests {
 
     #[test]
     fn a_foreign_token_is_refused() {
-        for bad in ["", "x", "vno-slash", "é"] {
+        let plain = ListOptions::prefix("a");
+        let versions = plain.clone().with_versions(true);
+        let bad = ["", "x", "é", "kb", "pb/", "v1/b", "vno-slash"];
+        let cases = bad.iter().flat_map(|bad| [(*bad, &plain), (*bad, &versions)]);
+        for (bad, options) in cases.chain([("ka", &versions), ("v1/a", &plain)]) {
             let token = PageToken::new(bad);
             let mut walk = Sorted(Vec::new(), 0);
-            assert!(page(&mut walk, &ListOptions::default(), Some(&token), 10).is_err(), "{bad:?}");
+            assert!(page(&mut walk, options, Some(&token), 10).is_err(), "{bad:?}");
         }
     }
 }

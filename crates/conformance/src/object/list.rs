@@ -198,6 +198,16 @@ cases! {
         Ok(())
     }
 
+    /// A delimiter is looked for behind the prefix only, not across its end.
+    #[needs(ListDelimiter)]
+    async fn delimiter_across_prefix(context: Context) -> CaseResult {
+        let store = context.store().await?;
+        put_all(&*store, &["a--b", "a--b--c", "a-b"]).await?;
+        let options = under("a-").with_delimiter("--");
+        ensure_eq!(names(&*store, &options).await?, ["a--b", "a--b--*", "a-b"]);
+        Ok(())
+    }
+
     /// An empty delimiter groups nothing.
     async fn empty_delimiter(context: Context) -> CaseResult {
         let store = context.store().await?;

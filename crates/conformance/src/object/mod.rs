@@ -23,6 +23,7 @@ mod range;
 mod tags;
 mod update;
 mod upload;
+mod versioning;
 mod versions;
 
 /// The cases of each file.
@@ -37,7 +38,7 @@ pub(crate) static AREAS: &[&[Case]] = &[
     list::CASES,
     paging::CASES,
     versions::CASES,
-    versions::switch::CASES,
+    versioning::CASES,
     buckets::CASES,
     bucket_settings::CASES,
     attributes::CASES,

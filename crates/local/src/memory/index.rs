@@ -8,7 +8,7 @@ use polycloud_core::Result;
 use polycloud_core::object::{Key, ListEntry, VersionId};
 
 use super::object::Slot;
-use crate::listing::{Found, Position, Walk};
+use crate::listing::{Found, Position, Walk, keep_older};
 
 /// So many that writers of new keys seldom meet.
 const SHARDS: usize = 64;
@@ -202,12 +202,10 @@ impl Walk for Versions<'_> {
     fn seek(&mut self, position: &Position) -> Result<()> {
         self.pending.clear();
         self.objects.seek(position)?;
-        if let Position::AfterVersion(text, version) = position {
-            let here = self.load().is_some_and(|key| key.as_str() == text);
-            let at = self.pending.iter().position(|found| found.version.as_ref() == Some(version));
-            if let Some(at) = at.filter(|_| here) {
-                self.pending.truncate(at);
-            }
+        if let Position::AfterVersion(text, version) = position
+            && self.load().is_some_and(|key| key.as_str() == text)
+        {
+            keep_older(&mut self.pending, version);
         }
         Ok(())
     }

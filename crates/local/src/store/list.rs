@@ -241,8 +241,7 @@ impl Walk for Versions<'_> {
         let Some(line) = self.keys.next()? else { return Ok(()) };
         self.load(&line.key)?;
         if line.key.as_str() == text {
-            let at = self.pending.iter().position(|line| line.version.as_ref() == Some(version));
-            self.pending.truncate(at.unwrap_or(self.pending.len()));
+            listing::keep_older(&mut self.pending, version);
         }
         Ok(())
     }
