@@ -1,8 +1,5 @@
 //! A store that is as simple as it can be, to try the suite on; and the same store with one fault.
 
-// Each test file uses its own part of this.
-#![allow(dead_code, reason = "shared by several tests")]
-
 mod fault;
 mod listing;
 mod multipart;
