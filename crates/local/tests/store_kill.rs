@@ -1,11 +1,18 @@
 //! A process that writes, overwrites and deletes is killed at any moment. What it had been told to be
 //! done is whole and current, what it was doing happened or did not, and nothing is left over.
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::Duration;
 
@@ -64,7 +71,7 @@ fn writer() {
 
 async fn write_once(store: &LocalStore, name: &str, number: u64, choice: u64) {
     let key = Key::new(name).unwrap();
-    let say = |line: String| writeln!(std::io::stdout(), "{line}").unwrap();
+    let say = |line: String| println!("{line}");
     if choice.is_multiple_of(4) {
         say(format!("< {name} 0"));
         store.delete(&key, &DeleteOptions::default()).await.unwrap();
