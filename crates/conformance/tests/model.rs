@@ -29,6 +29,7 @@ const NOTICED: &[(Fault, bool)] = &[
     (Fault::RangeOffByOne, false),
     (Fault::RangeBehindEndIsEmpty, false),
     (Fault::DeletedStaysListed, false),
+    (Fault::KeysTrimmed, false),
     (Fault::SlashesCollapsed, false),
     (Fault::KeysFolded, false),
     (Fault::PageSkipsOne, false),

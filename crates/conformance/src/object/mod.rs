@@ -48,6 +48,7 @@ pub(crate) static AREAS: &[&[Case]] = &[
     upload::CASES,
     payload::CASES,
     multipart::CASES,
+    multipart::object::CASES,
     races::CASES,
     errors::CASES,
 ];

@@ -20,6 +20,9 @@ use crate::expect::race;
 /// How many try at the same moment.
 const RIVALS: usize = 16;
 
+/// How often they try: a gap between looking and writing shows only now and then.
+const ROUNDS: usize = 8;
+
 type Shared = Arc<dyn ObjectStore>;
 
 /// Fails unless exactly one of the rivals succeeded, and the others lost in one of these ways.
@@ -99,16 +102,20 @@ cases! {
     #[needs(WriteIfAbsent)]
     async fn create_by_put(context: Context) -> CaseResult {
         let store = context.store().await?;
-        let results = race(RIVALS, |rival| {
-            let store = Arc::clone(&store);
-            async move {
-                let options = options_if(Precondition::IfAbsent);
-                store.put(&key("k")?, content_of(rival).into(), &options).await
-            }
-        });
-        let (winner, result) = one_winner(results.await?, TAKEN)?;
-        holds(&*store, "k", content_of(winner)).await?;
-        super::kit::same(&result.revision, &head(&*store, "k").await?.revision)
+        for round in 0..ROUNDS {
+            let name = format!("k{round}");
+            let results = race(RIVALS, |rival| {
+                let (store, name) = (Arc::clone(&store), name.clone());
+                async move {
+                    let options = options_if(Precondition::IfAbsent);
+                    store.put(&key(&name)?, content_of(rival).into(), &options).await
+                }
+            });
+            let (winner, result) = one_winner(results.await?, TAKEN)?;
+            holds(&*store, &name, content_of(winner)).await?;
+            super::kit::same(&result.revision, &head(&*store, &name).await?.revision)?;
+        }
+        Ok(())
     }
 
     /// Of several uploads that create, exactly one wins.
@@ -198,16 +205,22 @@ cases! {
     #[needs(WriteIfMatch)]
     async fn swap_by_put(context: Context) -> CaseResult {
         let store = context.store().await?;
-        let seen = put(&*store, "k", "start").await?.revision;
-        let results = race(RIVALS, |rival| {
-            let (store, seen) = (Arc::clone(&store), seen.clone());
-            async move {
-                let options = options_if(Precondition::IfUnchanged(seen));
-                store.put(&key("k")?, content_of(rival).into(), &options).await
-            }
-        });
-        let (winner, _) = one_winner(results.await?, CHANGED)?;
-        holds(&*store, "k", content_of(winner)).await
+        let mut seen = put(&*store, "k", "start").await?.revision;
+        for _ in 0..ROUNDS {
+            let results = race(RIVALS, |rival| {
+                let (store, seen) = (Arc::clone(&store), seen.clone());
+                async move {
+                    let options = options_if(Precondition::IfUnchanged(seen));
+                    store.put(&key("k")?, content_of(rival).into(), &options).await
+                }
+            });
+            let (winner, result) = one_winner(results.await?, CHANGED)?;
+            holds(&*store, "k", content_of(winner)).await?;
+            seen = put_if(&*store, "k", "next", Precondition::IfUnchanged(result.revision))
+                .await?
+                .revision;
+        }
+        Ok(())
     }
 
     /// Of several uploads that replace the same revision, exactly one wins.

@@ -80,6 +80,11 @@ impl PlainStore {
         SystemClock::new().now()
     }
 
+    /// Leaves the others time to come in between.
+    async fn dawdle(&self) {
+        SystemClock::new().sleep(std::time::Duration::from_millis(2)).await;
+    }
+
     /// The key that a faulty store takes for this one.
     pub(super) fn key(&self, key: &Key) -> Key {
         let name = match self.fault {
@@ -94,7 +99,7 @@ impl PlainStore {
             Some(Fault::KeysFolded) => key.to_lowercase(),
             _ => return key.clone(),
         };
-        Key::new(name).unwrap_or_else(|_| key.clone())
+        Key::new(name).unwrap_or_else(|_| Key::new("-").unwrap())
     }
 
     fn check(&self, condition: Option<&Precondition>, current: Option<&ObjectMeta>) -> Result<()> {
@@ -313,13 +318,13 @@ impl ObjectStore for PlainStore {
             if self.has(Fault::TornWrites) {
                 let half = content.slice(..content.len() / 2);
                 self.write(key, half, &options, ChecksumSet::new())?;
-                tokio::task::yield_now().await;
+                self.dawdle().await;
                 options.precondition = None;
             }
             if self.has(Fault::SwapNotAtomic) {
                 let current = self.lock().current(key).map(|object| object.meta.clone());
                 self.check(options.precondition.as_ref(), current.as_ref())?;
-                tokio::task::yield_now().await;
+                self.dawdle().await;
                 options.precondition = None;
             }
             self.write(key, content, &options, checksums)
