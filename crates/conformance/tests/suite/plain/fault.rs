@@ -43,8 +43,8 @@ pub(crate) enum Fault {
     UpdateDropsAttributes,
     /// Expected checksums are not compared.
     ChecksumUnchecked,
-    /// Tags are ignored although they are declared unsupported.
-    TagsIgnored,
+    /// What is declared as unsupported is not refused.
+    NotRefused,
     /// What an upload has so far is visible.
     UploadVisibleEarly,
     /// A dropped upload is completed.

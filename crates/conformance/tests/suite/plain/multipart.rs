@@ -1,8 +1,9 @@
 use async_trait::async_trait;
 use bytes::Bytes;
+use polycloud_core::capability::Feature;
 use polycloud_core::object::{
-    CompleteOptions, CopySource, ETag, Key, MultipartStore, ObjectStore as _, Part, PartNumber,
-    Payload, PutOptions, PutResult, Range, UploadId, UploadInfo, UploadPage,
+    CompleteOptions, CopySource, ETag, Key, MultipartStore, Part, PartNumber, Payload, PutOptions,
+    PutResult, Range, UploadId, UploadInfo, UploadPage,
 };
 use polycloud_core::page::PageToken;
 use polycloud_core::{Error, ErrorKind, Result};
@@ -32,7 +33,7 @@ impl PlainStore {
 #[async_trait]
 impl MultipartStore for PlainStore {
     async fn create(&self, key: &Key, options: &PutOptions) -> Result<UploadId> {
-        self.capabilities().check(options)?;
+        self.able.check(options)?;
         if options.precondition.is_some() {
             return Err(Error::invalid("the condition belongs to the completion"));
         }
@@ -62,7 +63,8 @@ impl MultipartStore for PlainStore {
         from: &CopySource,
         range: Option<Range>,
     ) -> Result<Part> {
-        self.capabilities().check(from)?;
+        self.able.require(Feature::MultipartCopy)?;
+        self.able.check(from)?;
         let Object { meta, content } =
             self.read(&from.key, from.version.as_ref(), from.precondition.as_ref())?;
         let range = range.map_or(Ok(0..meta.size), |range| range.resolve(meta.size))?;
@@ -96,7 +98,7 @@ impl MultipartStore for PlainStore {
         parts: &[Part],
         options: &CompleteOptions,
     ) -> Result<PutResult> {
-        self.capabilities().check(options)?;
+        self.able.check(options)?;
         let at = (key.clone(), upload.clone());
         let (content, mut put) = {
             let state = self.lock();

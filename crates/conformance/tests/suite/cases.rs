@@ -1,19 +1,18 @@
 //! The suite on a plain store, which passes it, and on plain stores with one fault each, which do not.
 
-#[cfg(test)]
-mod plain;
-
 use std::collections::BTreeSet;
 
 use polycloud_conformance::{Outcome, Report, Selection, Subject, cases, run};
 use polycloud_core::capability::Feature;
 
-use plain::{Fault, Plain};
+use crate::plain::{CAPABILITIES, Fault, Plain};
 
 async fn report(fault: Option<Fault>, names: &[&str]) -> Report {
-    let harness = fault.map_or_else(Plain::harness, Plain::with);
-    let all = Selection::default();
-    run(harness, &names.iter().fold(all, |selection, name| selection.with_name(*name))).await
+    run(Plain::harness(fault, None), &selection(names)).await
+}
+
+fn selection(names: &[&str]) -> Selection {
+    names.iter().fold(Selection::default(), |selection, name| selection.with_name(*name))
 }
 
 #[test]
@@ -74,7 +73,6 @@ const NOTICED: &[(Fault, &str)] = &[
     (Fault::CopyDropsTags, "copy/keeps_tags"),
     (Fault::UpdateDropsAttributes, "update/tags_only"),
     (Fault::ChecksumUnchecked, "checksums/sha256_wrong"),
-    (Fault::TagsIgnored, "tags/round_trip"),
     (Fault::UploadVisibleEarly, "upload/invisible_until_complete"),
     (Fault::DropCompletes, "upload/dropped"),
     (Fault::PartsInOrderOfArrival, "multipart/sent_out_of_order"),
@@ -94,5 +92,20 @@ async fn every_fault_is_noticed() {
         let report = report(Some(*fault), &[case]).await;
         assert!(!report.rows.is_empty(), "{fault:?}: there is no case {case}");
         assert!(report.failures().next().is_some(), "{fault:?} passes {case}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_has_to_be_refused() {
+    for feature in Feature::ALL.iter().filter(|feature| CAPABILITIES.has(**feature)) {
+        let cases = cases().filter(|case| case.features.contains(feature));
+        let selection = selection(&cases.map(|case| case.name).collect::<Vec<_>>());
+        let honest = run(Plain::harness(None, Some(*feature)), &selection).await;
+        let mut rows = honest.rows.iter().filter(|row| row.case.features.contains(feature));
+        let refused = rows.all(|row| row.outcome == Outcome::Unsupported);
+        assert!(refused && honest.is_success(), "without {feature}: {honest}");
+        let careless = Plain::harness(Some(Fault::NotRefused), Some(*feature));
+        let careless = run(careless, &selection).await;
+        assert!(careless.failures().next().is_some(), "{feature} is not refused, and it passes");
     }
 }

@@ -1,14 +1,11 @@
 //! The model test on a plain store, with which it agrees, and on plain stores with one fault each.
 
-#[cfg(test)]
-mod plain;
-
 use polycloud_conformance::model::{self, Counterexample};
 
-use plain::{Fault, Plain};
+use crate::plain::{Fault, Plain};
 
 async fn check(fault: Option<Fault>, versioned: bool) -> Result<(), Counterexample> {
-    let harness = fault.map_or_else(Plain::harness, Plain::with);
+    let harness = Plain::harness(fault, None);
     model::check(&harness, versioned, 0..100, 60).await
 }
 
@@ -61,7 +58,7 @@ async fn a_counterexample_says_how_to_repeat_it() {
     let last = text.lines().last().unwrap();
     let (seed, next) = (found.seed, found.seed + 1);
     assert_eq!(last, format!("repeat: model::check(&harness, false, {seed}..{next}, 60)"));
-    let harness = Plain::with(Fault::DeletedStaysListed);
+    let harness = Plain::harness(Some(Fault::DeletedStaysListed), None);
     let again = model::check(&harness, found.versioned, seed..next, found.length).await;
     assert_eq!(again.unwrap_err().steps, found.steps);
 }

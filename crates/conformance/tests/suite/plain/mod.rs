@@ -11,29 +11,26 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use polycloud_conformance::{Harness, StoreSetup};
 use polycloud_core::Result;
-use polycloud_core::capability::Capabilities;
+use polycloud_core::capability::{Capabilities, Feature};
 use polycloud_core::clock::{Clock, SystemClock};
 use polycloud_core::compute::Compute;
 use polycloud_core::object::{Buckets, ObjectStore};
 
 pub(crate) use self::fault::Fault;
-pub(crate) use self::store::PlainStore;
+pub(crate) use self::store::CAPABILITIES;
 
-/// Makes plain stores, each with the same fault or none.
-#[derive(Debug, Default)]
+/// Makes plain stores, all of the same kind.
+#[derive(Debug)]
 pub(crate) struct Plain {
     fault: Option<Fault>,
+    without: Option<Feature>,
+    capabilities: Capabilities,
 }
 
 impl Plain {
-    /// Stores without a fault.
-    pub(crate) fn harness() -> Arc<dyn Harness> {
-        Arc::new(Self::default())
-    }
-
-    /// Stores with this fault.
-    pub(crate) fn with(fault: Fault) -> Arc<dyn Harness> {
-        Arc::new(Self { fault: Some(fault) })
+    /// Stores with this fault, if any, that lack this feature, if any.
+    pub(crate) fn harness(fault: Option<Fault>, without: Option<Feature>) -> Arc<dyn Harness> {
+        Arc::new(Self { fault, without, capabilities: store::capabilities(without) })
     }
 }
 
@@ -44,7 +41,7 @@ impl Harness for Plain {
     }
 
     async fn store(&self, setup: &StoreSetup) -> Result<Arc<dyn ObjectStore>> {
-        Ok(Arc::new(PlainStore::new(setup.versioned, self.fault)))
+        Ok(Arc::new(store::PlainStore::new(setup.versioned, self.fault, self.without)))
     }
 
     fn buckets(&self) -> Option<Arc<dyn Buckets>> {
@@ -56,7 +53,7 @@ impl Harness for Plain {
     }
 
     fn object_capabilities(&self) -> Option<&Capabilities> {
-        Some(store::capabilities(self.fault))
+        Some(&self.capabilities)
     }
 
     fn compute_capabilities(&self) -> Option<&Capabilities> {

@@ -10,8 +10,8 @@ use polycloud_core::object::{
     Access, Body, ChecksumRequest, CopyOptions, CopySource, DeleteItem, DeleteMarker,
     DeleteOptions, DeleteOutcome, DeleteResult, ETag, GetOptions, GetResult, HeadOptions, Key,
     ListOptions, ListPage, MultipartStore, ObjectMeta, ObjectStore, ObjectUpdate, Payload,
-    Precondition, PutOptions, PutResult, Range, Revision, Signer, StoreInfo, Tags, Upload,
-    UploadOptions, Verify, VersionId,
+    Precondition, PutOptions, PutResult, Range, Revision, Signer, StoreInfo, Upload, UploadOptions,
+    Verify, VersionId,
 };
 use polycloud_core::page::PageToken;
 use polycloud_core::{Error, ErrorKind, Result, ResultExt};
@@ -39,12 +39,9 @@ pub(crate) static CAPABILITIES: LazyLock<Capabilities> = LazyLock::new(|| {
     Capabilities::NONE.with(Support::Native, &features)
 });
 
-static WITHOUT_TAGS: LazyLock<Capabilities> = LazyLock::new(|| {
-    CAPABILITIES.clone().with(Support::Unsupported, &[Feature::Tags, Feature::UpdateTags])
-});
-
-pub(crate) fn capabilities(fault: Option<Fault>) -> &'static Capabilities {
-    if fault == Some(Fault::TagsIgnored) { &WITHOUT_TAGS } else { &CAPABILITIES }
+/// The capabilities of a store that lacks a feature.
+pub(crate) fn capabilities(without: Option<Feature>) -> Capabilities {
+    CAPABILITIES.clone().with(Support::Unsupported, without.as_slice())
 }
 
 /// A part of content.
@@ -57,15 +54,23 @@ pub(super) fn cut(content: &Bytes, range: &std::ops::Range<u64>) -> Bytes {
 #[derive(Debug, Clone)]
 pub(crate) struct PlainStore {
     info: Arc<StoreInfo>,
+    declared: Arc<Capabilities>,
+    /// What it refuses by: what it declares, unless it is faulty.
+    pub(super) able: Arc<Capabilities>,
     versioned: bool,
     pub(super) fault: Option<Fault>,
     state: Shared,
 }
 
 impl PlainStore {
-    pub(crate) fn new(versioned: bool, fault: Option<Fault>) -> Self {
+    pub(crate) fn new(versioned: bool, fault: Option<Fault>, without: Option<Feature>) -> Self {
+        let declared = Arc::new(capabilities(without));
+        let able = match fault {
+            Some(Fault::NotRefused) => Arc::new(capabilities(None)),
+            _ => Arc::clone(&declared),
+        };
         let info = Arc::new(StoreInfo::new(PROVIDER, "plain", "plain:"));
-        Self { info, versioned, fault, state: Shared::default() }
+        Self { info, declared, able, versioned, fault, state: Shared::default() }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -214,7 +219,7 @@ impl PlainStore {
     }
 
     fn remove(&self, key: &Key, options: &DeleteOptions) -> Result<DeleteResult> {
-        self.capabilities().check(options)?;
+        self.able.check(options)?;
         let (key, mut state) = (self.key(key), self.lock());
         let current = state.current(&key).map(|object| object.meta.clone());
         if let Some(condition) = &options.precondition
@@ -268,12 +273,12 @@ impl ObjectStore for PlainStore {
     }
 
     fn capabilities(&self) -> &Capabilities {
-        capabilities(self.fault)
+        &self.declared
     }
 
     async fn get(&self, key: &Key, options: &GetOptions) -> Result<GetResult> {
         let get = || {
-            self.capabilities().check(options)?;
+            self.able.check(options)?;
             let GetOptions { range, version, precondition, verify, .. } = options;
             let Object { mut meta, content } =
                 self.read(key, version.as_ref(), precondition.as_ref())?;
@@ -294,9 +299,7 @@ impl ObjectStore for PlainStore {
 
     async fn head(&self, key: &Key, options: &HeadOptions) -> Result<ObjectMeta> {
         let head = || {
-            if !self.has(Fault::TagsIgnored) {
-                self.capabilities().check(options)?;
-            }
+            self.able.check(options)?;
             let HeadOptions { version, precondition, tags, .. } = options;
             let mut meta = self.read(key, version.as_ref(), precondition.as_ref())?.meta;
             meta.key = key.clone();
@@ -309,10 +312,7 @@ impl ObjectStore for PlainStore {
     async fn put(&self, key: &Key, payload: Payload, options: &PutOptions) -> Result<PutResult> {
         let put = async {
             let mut options = options.clone();
-            if self.has(Fault::TagsIgnored) {
-                options.tags = Tags::new();
-            }
-            self.capabilities().check(&options)?;
+            self.able.check(&options)?;
             let content = self.content(&payload).await?;
             let checksums = self.checksums(&content, options.checksum)?;
             if self.has(Fault::TornWrites) {
@@ -334,10 +334,7 @@ impl ObjectStore for PlainStore {
 
     async fn upload(&self, key: &Key, options: &UploadOptions) -> Result<Box<dyn Upload>> {
         let mut put = options.put.clone();
-        if self.has(Fault::TagsIgnored) {
-            put.tags = Tags::new();
-        }
-        self.capabilities().check(&put).during(PROVIDER, "upload", key)?;
+        self.able.check(&put).during(PROVIDER, "upload", key)?;
         if self.has(Fault::UploadDecidesEarly) {
             let current = self.lock().current(key).map(|object| object.meta.clone());
             self.check(put.precondition.take().as_ref(), current.as_ref())?;
@@ -376,7 +373,7 @@ impl ObjectStore for PlainStore {
         token: Option<&PageToken>,
     ) -> Result<ListPage> {
         let list = || {
-            self.capabilities().check(options)?;
+            self.able.check(options)?;
             listing::page(&self.lock(), options, token, self.fault)
         };
         list().during(PROVIDER, "list_page", &options.prefix)
@@ -384,8 +381,8 @@ impl ObjectStore for PlainStore {
 
     async fn copy(&self, from: &CopySource, to: &Key, options: &CopyOptions) -> Result<PutResult> {
         let copy = || {
-            self.capabilities().check(from)?;
-            self.capabilities().check(options)?;
+            self.able.check(from)?;
+            self.able.check(options)?;
             let CopySource { key, version, precondition, .. } = from;
             let Object { meta, content } =
                 self.read(key, version.as_ref(), precondition.as_ref())?;
@@ -402,7 +399,7 @@ impl ObjectStore for PlainStore {
 
     async fn update(&self, key: &Key, update: &ObjectUpdate) -> Result<ObjectMeta> {
         let change = || {
-            self.capabilities().check(update)?;
+            self.able.check(update)?;
             let ObjectUpdate { precondition, attributes, tags, storage_class, .. } = update;
             if attributes.is_none() && tags.is_none() && storage_class.is_none() {
                 return Err(Error::invalid("nothing to change"));
@@ -430,7 +427,7 @@ impl ObjectStore for PlainStore {
     }
 
     fn multipart(&self) -> Option<&dyn MultipartStore> {
-        Some(self)
+        self.able.has(Feature::Multipart).then_some(self)
     }
 
     fn native(&self) -> &dyn Any {
