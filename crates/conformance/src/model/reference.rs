@@ -233,7 +233,7 @@ impl Line<'_> {
             (Self::Object(name, object, latest), ListEntry::Object(meta)) => {
                 meta.key.as_str() == *name
                     && meta.size == object.content.len() as u64
-                    && meta.is_latest == *latest
+                    && meta.is_latest == Some(*latest)
                     && meta.revision.is_same(&object.revision)
             }
             (Self::Marker(name, version, latest), ListEntry::DeleteMarker(marker)) => {
@@ -315,7 +315,8 @@ impl fmt::Debug for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             ListEntry::Object(meta) => {
-                let (key, size, latest) = (meta.key.as_str(), meta.size, meta.is_latest);
+                let (key, size, latest) =
+                    (meta.key.as_str(), meta.size, meta.is_latest == Some(true));
                 write!(f, "{key:?} ({size} bytes, {:?}, latest: {latest})", meta.revision)
             }
             ListEntry::DeleteMarker(marker) => {

@@ -377,7 +377,7 @@ fn agrees(
 ) -> CaseResult {
     ensure_eq!(meta.key.as_str(), key.text(), "the key");
     ensure_eq!(meta.size, object.content.len() as u64, "the size");
-    ensure_eq!(meta.is_latest, latest, "whether it is the latest");
+    ensure!(meta.is_latest.is_none_or(|it| it == latest), "whether it is the latest: {latest}");
     let (actual, expected) = (&meta.revision, &object.revision);
     ensure!(actual.is_same(expected), "the revision is {actual:?}, not {expected:?}");
     let metadata = meta.attributes.as_ref().map(|attributes| attributes.metadata().clone());

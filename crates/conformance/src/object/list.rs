@@ -420,7 +420,7 @@ cases! {
         for meta in listed {
             let seen = head(&*store, &meta.key).await?;
             ensure_eq!(meta.size, seen.size, "the size of {}", meta.key);
-            ensure!(meta.is_latest, "{} is not the latest", meta.key);
+            ensure!(meta.is_latest == Some(true), "{} is not the latest", meta.key);
             let apart = meta.last_modified.duration_since(seen.last_modified);
             let apart = apart.unwrap_or_else(|behind| behind.duration());
             ensure!(apart.as_secs() <= 1, "listed and read times are {apart:?} apart");

@@ -80,7 +80,7 @@ cases! {
         ensure_eq!(got.meta.size, meta.size);
         ensure_eq!(got.meta.last_modified, meta.last_modified);
         ensure_eq!(got.meta.attributes, meta.attributes);
-        ensure!(got.meta.is_latest && meta.is_latest, "the only version is the latest");
+        ensure!(got.meta.is_latest == Some(true) && meta.is_latest == Some(true), "the only version is the latest");
         same(&got.meta.revision, &meta.revision)
     }
 

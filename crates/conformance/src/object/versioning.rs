@@ -19,7 +19,7 @@ cases! {
         put(&*store, "k", "after").await?;
         holds(&*store, "k", "after").await?;
         let versions = super::kit::objects(&*store, &all()).await?;
-        let sizes: Vec<_> = versions.iter().map(|meta| (meta.size, meta.is_latest)).collect();
+        let sizes: Vec<_> = versions.iter().map(|meta| (meta.size, meta.is_latest == Some(true))).collect();
         ensure_eq!(sizes, [(5, true), (6, false)]);
         Ok(())
     }

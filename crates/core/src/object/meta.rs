@@ -23,8 +23,9 @@ pub struct ObjectMeta {
     pub last_modified: SystemTime,
     /// What conditional requests compare by.
     pub revision: Revision,
-    /// Whether this is the current version. `true` unless older versions were asked for.
-    pub is_latest: bool,
+    /// Whether this is the current version. Always returned by listings and by reads that name no version;
+    /// S3 does not tell it of a version that is read by name.
+    pub is_latest: Option<bool>,
     /// HTTP headers and user metadata. Always returned by get, head and update.
     pub attributes: Option<Attributes>,
     /// Tags. Returned where [`HeadOptions::tags`](super::HeadOptions::tags) or
@@ -45,7 +46,7 @@ impl ObjectMeta {
             size,
             last_modified,
             revision,
-            is_latest: true,
+            is_latest: Some(true),
             attributes: None,
             tags: None,
             checksums: ChecksumSet::new(),

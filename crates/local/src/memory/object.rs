@@ -119,7 +119,7 @@ impl Version {
         match self {
             Self::Object(object) => {
                 let mut meta = object.meta.clone();
-                meta.is_latest = is_latest;
+                meta.is_latest = Some(is_latest);
                 ListEntry::Object(meta)
             }
             Self::Marker(marker) => {

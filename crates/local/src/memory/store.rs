@@ -225,7 +225,7 @@ impl MemoryStore {
                 Some(Version::Object(object)) => {
                     let mut object = object.clone();
                     let newest = slot.newest.as_ref().and_then(Version::id);
-                    object.meta.is_latest = newest == Some(id);
+                    object.meta.is_latest = Some(newest == Some(id));
                     Ok(object)
                 }
                 Some(Version::Marker(_)) | None => Err(ErrorKind::VersionNotFound.into()),

@@ -137,7 +137,7 @@ impl Inner {
         let record = Record::read(&found.file)?;
         // An older version is one, whether or not the bucket still keeps versions.
         let mut meta = found.meta(key, record, self.is_versioned() || !is_latest);
-        meta.is_latest = is_latest;
+        meta.is_latest = Some(is_latest);
         if let Some(condition) = condition {
             condition.check(Access::Read, Some(&meta))?;
         }

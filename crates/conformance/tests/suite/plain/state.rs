@@ -30,7 +30,7 @@ impl Version {
     pub(crate) fn entry(&self, is_latest: bool) -> ListEntry {
         match self.clone() {
             Self::Object(Object { mut meta, .. }) => {
-                meta.is_latest = is_latest;
+                meta.is_latest = Some(is_latest);
                 ListEntry::Object(meta)
             }
             Self::Marker(mut marker) => {

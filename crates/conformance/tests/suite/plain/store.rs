@@ -186,7 +186,7 @@ impl PlainStore {
         let found = versions.iter().find(|version| version.id() == Some(id));
         if let Some(Version::Object(object)) = found {
             let mut object = object.clone();
-            object.meta.is_latest = versions.last().and_then(Version::id) == Some(id);
+            object.meta.is_latest = Some(versions.last().and_then(Version::id) == Some(id));
             return Ok(object);
         }
         let mut undead = state.undead.iter();
