@@ -1,0 +1,1 @@
+//! Clouds in a process.
