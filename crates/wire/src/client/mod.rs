@@ -11,6 +11,8 @@ use async_trait::async_trait;
 
 pub use self::body::{BodyFailed, Progress, RequestBody, ResponseBody};
 pub use self::error::{Reached, SendError, SendErrorKind};
+pub use self::hyper::{Connector, HyperClient, HyperClientBuilder, Io};
+pub use self::tls::TlsConfig;
 
 /// Sends one request and returns the head of its answer.
 ///
