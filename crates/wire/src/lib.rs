@@ -12,6 +12,7 @@
 //! - [`redact`]: secrets that cannot be printed.
 
 pub mod client;
+pub mod xml;
 mod service;
 
 pub use self::service::{Answer, Reason, Refusal, Service};
