@@ -13,6 +13,10 @@
 
 pub mod client;
 pub mod xml;
+pub mod encode;
+pub mod limit;
+pub mod retry_after;
+pub mod time;
 mod service;
 
 pub use self::service::{Answer, Reason, Refusal, Service};
