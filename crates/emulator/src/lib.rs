@@ -1,1 +1,4 @@
 //! Clouds in a process.
+
+mod http;
+mod s3;
