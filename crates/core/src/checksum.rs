@@ -194,10 +194,16 @@ impl ChecksumSet {
     }
 }
 
+impl Extend<Checksum> for ChecksumSet {
+    fn extend<I: IntoIterator<Item = Checksum>>(&mut self, checksums: I) {
+        checksums.into_iter().for_each(|checksum| self.insert(checksum));
+    }
+}
+
 impl FromIterator<Checksum> for ChecksumSet {
     fn from_iter<I: IntoIterator<Item = Checksum>>(checksums: I) -> Self {
         let mut set = Self::new();
-        checksums.into_iter().for_each(|checksum| set.insert(checksum));
+        set.extend(checksums);
         set
     }
 }

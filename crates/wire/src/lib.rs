@@ -11,12 +11,20 @@
 //! - [`token`]: credentials that are fetched once for all who wait and renewed ahead of their end.
 //! - [`redact`]: secrets that cannot be printed.
 
+mod attempt;
 pub mod client;
-pub mod xml;
 pub mod encode;
 pub mod limit;
+mod range;
+mod resume;
 pub mod retry_after;
-pub mod time;
 mod service;
+mod telemetry;
+pub mod time;
+mod wire;
+pub mod xml;
 
+pub use self::range::ContentRange;
+pub use self::resume::{Download, SKIP_LIMIT};
 pub use self::service::{Answer, Reason, Refusal, Service};
+pub use self::wire::{Call, Class, Failure, Reply, Timeouts, Wire, WireBuilder};

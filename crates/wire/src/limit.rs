@@ -392,7 +392,7 @@ mod tests {
             let (limiter, refused) = (limiter.clone(), Arc::clone(&refused));
             tokio::spawn(async move {
                 for round in 0..20 {
-                    if (task + round) % 7 == 0 {
+                    if (task + round).is_multiple_of(7) {
                         let mut waiter = Box::pin(limiter.admit());
                         let permit = (&mut waiter).now_or_never();
                         tokio::task::yield_now().await;
@@ -401,7 +401,7 @@ mod tests {
                     }
                     let permit = limiter.admit().await;
                     tokio::task::yield_now().await;
-                    if (task * 31 + round) % 5 == 0 {
+                    if (task * 31 + round).is_multiple_of(5) {
                         refused.store(true, Ordering::Relaxed);
                         permit.throttled();
                     } else {

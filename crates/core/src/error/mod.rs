@@ -191,6 +191,13 @@ impl Error {
         &self.0.leaked
     }
 
+    /// Sets the kind and leaves all else as it is, for where the same answer means different things.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// Sets the outcome.
     #[must_use]
     pub fn with_outcome(mut self, outcome: Outcome) -> Self {

@@ -21,6 +21,7 @@
 //! instructions. The time to read a document grows with its size only.
 
 mod reader;
+mod token;
 mod writer;
 
 #[cfg(test)]

@@ -212,7 +212,7 @@ fn a_large_hostile_document_takes_one_pass() {
 #[derive(Debug, Clone)]
 enum Tree {
     Leaf(String, String),
-    Node(String, Vec<Tree>),
+    Node(String, Vec<Self>),
 }
 
 fn tree() -> impl Strategy<Value = Tree> {
