@@ -1,6 +1,5 @@
 use std::borrow::Cow;
 
-use memchr::memrchr;
 use polycloud_core::{Error, ErrorKind, Result};
 
 use super::token::{Reason, TOO_EARLY, Tag, Token, Tokens};
@@ -223,5 +222,5 @@ fn is_blank(text: &str) -> bool {
 }
 
 fn local(name: &str) -> &str {
-    memrchr(b':', name.as_bytes()).and_then(|colon| name.get(colon + 1..)).unwrap_or(name)
+    name.bytes().rposition(|byte| byte == b':').and_then(|at| name.get(at + 1..)).unwrap_or(name)
 }
