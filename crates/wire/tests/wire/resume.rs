@@ -1,11 +1,4 @@
 //! Bodies that are interrupted: the whole content of one version, or an error.
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test"
-)]
-
 
 use std::ops::Range;
 use std::sync::Arc;

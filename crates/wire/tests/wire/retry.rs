@@ -1,16 +1,9 @@
 //! The one retry loop, row by row.
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::expect_used,
-    clippy::disallowed_methods,
-    reason = "a test"
-)]
-
 
 use std::time::{Duration, SystemTime};
 
-use bytes::Bytes;
 use crate::script::{Act, Script, say};
+use bytes::Bytes;
 use polycloud_core::object::{Payload, PayloadSource};
 use polycloud_core::retry::{RetryBudget, RetryPolicy};
 use polycloud_core::{Error, ErrorKind, Outcome, Result, Retry};
