@@ -18,6 +18,8 @@ pub mod limit;
 mod range;
 mod resume;
 pub mod retry_after;
+pub mod json;
+pub mod redact;
 mod service;
 mod telemetry;
 pub mod time;
