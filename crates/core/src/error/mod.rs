@@ -191,6 +191,30 @@ impl Error {
         &self.0.leaked
     }
 
+    /// The same error for another one who waited for the same thing. Its cause stays with this one.
+    #[must_use]
+    pub fn repeat(&self) -> Self {
+        let Inner { kind, outcome, retry, radius, status, retry_after, object_size, .. } = *self.0;
+        let Inner { message, provider, operation, target, code, request_id, leaked, .. } = &*self.0;
+        Self(Box::new(Inner {
+            kind,
+            outcome,
+            retry,
+            radius,
+            message: message.clone(),
+            provider: provider.clone(),
+            operation,
+            target: target.clone(),
+            status,
+            code: code.clone(),
+            request_id: request_id.clone(),
+            retry_after,
+            object_size,
+            leaked: leaked.clone(),
+            source: None,
+        }))
+    }
+
     /// Sets the kind and leaves all else as it is, for where the same answer means different things.
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
