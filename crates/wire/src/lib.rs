@@ -14,15 +14,16 @@
 mod attempt;
 pub mod client;
 pub mod encode;
+pub mod json;
 pub mod limit;
 mod range;
+pub mod redact;
 mod resume;
 pub mod retry_after;
-pub mod json;
-pub mod redact;
 mod service;
 mod telemetry;
 pub mod time;
+pub mod token;
 mod wire;
 pub mod xml;
 
