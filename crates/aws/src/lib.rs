@@ -1,1 +1,23 @@
-//! Amazon Web Services.
+//! Amazon Web Services as polycloud backends.
+//!
+//! [`S3Store`] is one bucket of Amazon S3, or of a service that speaks its protocol, opened by an
+//! [`S3Config`]. The crate `polycloud` opens it by URL: `s3://bucket?region=eu-west-1`.
+
+mod config;
+mod credentials;
+mod error;
+#[cfg(feature = "s3")]
+mod s3;
+mod session;
+mod sign;
+mod smithy;
+
+pub use polycloud_wire::redact::Secret;
+
+pub use self::config::{Encryption, Preset, S3Config, UploadChecksum};
+#[cfg(feature = "s3")]
+pub use self::s3::{PostForm, PostPolicy, S3Store};
+pub use self::session::Session;
+
+/// The provider's name in errors, spans and metrics.
+pub(crate) const PROVIDER: &str = "aws";
