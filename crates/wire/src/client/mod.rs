@@ -3,6 +3,8 @@
 mod body;
 mod error;
 mod hyper;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod tls;
 
 use std::fmt;
@@ -12,6 +14,8 @@ use async_trait::async_trait;
 pub use self::body::{BodyFailed, Progress, RequestBody, ResponseBody};
 pub use self::error::{Reached, SendError, SendErrorKind};
 pub use self::hyper::{Connector, HyperClient, HyperClientBuilder, Io};
+#[cfg(feature = "reqwest")]
+pub use self::reqwest::ReqwestClient;
 pub use self::tls::TlsConfig;
 
 /// Sends one request and returns the head of its answer.
