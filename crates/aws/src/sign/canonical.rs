@@ -139,7 +139,7 @@ fn parameter<'a>(pair: &&'a str) -> (&'a str, &'a str) {
 
 /// Writes a header's value without spaces at its ends, and one where several follow each other.
 fn write_value(value: &[u8], out: &mut impl FnMut(&[u8])) {
-    let value = value.trim_ascii();
+    let value = trimmed(value);
     if !value.windows(2).any(|pair| pair == b"  ") {
         return out(value);
     }
@@ -152,7 +152,15 @@ fn write_value(value: &[u8], out: &mut impl FnMut(&[u8])) {
     }
 }
 
-fn path(path: &str, rules: Rules) -> Cow<'_, str> {
+/// Without the spaces at its ends: other white space is signed.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = value {
+        value = rest;
+    }
+    value
+}
+
+pub(super) fn path(path: &str, rules: Rules) -> Cow<'_, str> {
     let path = if path.is_empty() { "/" } else { path };
     let path = if rules.normalize_path { normalized(path) } else { Cow::Borrowed(path) };
     if !rules.encode_path_again {
