@@ -11,11 +11,15 @@ use plotters::element::{PathElement, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{BLACK, Color, IntoFont, RGBColor, ShapeStyle, TextStyle, WHITE};
 
-use crate::report::{self, Ratio, Row};
-use crate::suite::{Case, Suite};
+use crate::report::{self, Row};
+use crate::suite::{Case, Figure, Suite};
 
-const COLOURS: [RGBColor; 3] =
-    [RGBColor(31, 119, 180), RGBColor(255, 127, 14), RGBColor(150, 150, 150)];
+const COLOURS: [RGBColor; 4] = [
+    RGBColor(31, 119, 180),
+    RGBColor(255, 127, 14),
+    RGBColor(150, 150, 150),
+    RGBColor(44, 160, 44),
+];
 const GOAL: RGBColor = RGBColor(214, 39, 40);
 const WIDTH: u32 = 1_000;
 const NAMES: u32 = 190;
@@ -25,10 +29,17 @@ const BOTTOM: u32 = 30;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// One bar: a peer's ratio in a case, and the ratio to reach.
+/// A peer in a case: one bar in each panel.
 struct Bar {
     peer: usize,
-    ratio: Ratio,
+    cpu: Length,
+    wall: Length,
+}
+
+/// A ratio, and the ratio to reach.
+#[derive(Clone, Copy)]
+struct Length {
+    ratio: f64,
     goal: Option<f64>,
 }
 
@@ -42,7 +53,7 @@ pub(crate) fn draw(
     rows: &[Row],
 ) -> anyhow::Result<()> {
     let cases = cases.iter().filter(|case| case.group == group);
-    let lines = cases.map(|case| line(suite, case, rows)).collect::<anyhow::Result<Vec<_>>>()?;
+    let lines: Vec<_> = cases.map(|case| line(suite, case, rows)).collect();
     let slots: usize = lines.iter().map(|(_, bars)| bars.len() + 1).sum();
     let height = TOP + BOTTOM + BAR * u32::try_from(slots)?;
     let root = SVGBackend::new(path, (WIDTH, height)).into_drawing_area();
@@ -51,22 +62,24 @@ pub(crate) fn draw(
     let (names, panels) = root.split_horizontally(NAMES);
     name_lines(&names, &lines)?;
     let (left, right) = panels.split_horizontally((WIDTH - NAMES) / 2);
-    panel(&left, "CPU time", &lines, slots, |ratio| ratio.cpu)?;
-    panel(&right, "elapsed time", &lines, slots, |ratio| ratio.wall)?;
+    panel(&left, "CPU time", &lines, slots, |bar| bar.cpu)?;
+    panel(&right, "elapsed time", &lines, slots, |bar| bar.wall)?;
     root.present()?;
     Ok(())
 }
 
 type Line = (String, Vec<Bar>);
 
-fn line(suite: &Suite, case: &Case, rows: &[Row]) -> anyhow::Result<Line> {
-    let mut bars = Vec::new();
-    for (number, peer) in suite.peers.iter().enumerate() {
-        if let Some(ratio) = report::ratio(case, peer, rows)? {
-            bars.push(Bar { peer: number, ratio, goal: case.goal(peer) });
-        }
-    }
-    Ok((format!("{} × {}", case.op, case.tasks), bars))
+fn line(suite: &Suite, case: &Case, rows: &[Row]) -> Line {
+    let bar = |(number, peer): (usize, &&str)| {
+        let length = |figure| {
+            let ratio = report::ratio(case, peer, figure, rows)?;
+            Some(Length { ratio, goal: case.goal(peer, figure) })
+        };
+        Some(Bar { peer: number, cpu: length(Figure::Cpu)?, wall: length(Figure::Wall)? })
+    };
+    let bars = suite.peers.iter().enumerate().filter_map(bar).collect();
+    (format!("{} × {}", case.op, case.tasks), bars)
 }
 
 fn style(size: u32, horizontal: HPos) -> TextStyle<'static> {
@@ -87,7 +100,8 @@ fn legend(root: &Area<'_>, suite: &Suite, lines: &[Line]) -> anyhow::Result<()> 
         root.draw(&Text::new(*peer, (x + 18, 16), style(14, HPos::Left)))?;
         x += 110;
     }
-    if lines.iter().any(|(_, bars)| bars.iter().any(|bar| bar.goal.is_some())) {
+    let has_goal = |bar: &Bar| bar.cpu.goal.or(bar.wall.goal).is_some();
+    if lines.iter().any(|(_, bars)| bars.iter().any(has_goal)) {
         root.draw(&PathElement::new([(x, 9), (x, 23)], GOAL.stroke_width(2)))?;
         root.draw(&Text::new("the bar to clear", (x + 8, 16), style(14, HPos::Left)))?;
     }
@@ -111,9 +125,9 @@ fn panel(
     title: &str,
     lines: &[Line],
     slots: usize,
-    figure: fn(&Ratio) -> f64,
+    figure: fn(&Bar) -> Length,
 ) -> anyhow::Result<()> {
-    let all = || lines.iter().flat_map(|(_, bars)| bars).map(|bar| figure(&bar.ratio));
+    let all = || lines.iter().flat_map(|(_, bars)| bars).map(|bar| figure(bar).ratio);
     let (least, most) = (all().fold(0.5, f64::min), all().fold(2.0, f64::max));
     area.draw(&Text::new(title, (10, 46), style(14, HPos::Left)))?;
     let mut chart = ChartBuilder::on(area)
@@ -135,10 +149,10 @@ fn panel(
     let mut slot = slots as f64 - 0.5;
     for (_, bars) in lines {
         for bar in bars {
-            let ratio = figure(&bar.ratio);
+            let Length { ratio, goal } = figure(bar);
             let corners = [(1.0, slot), (ratio, slot - 0.85)];
             plot.draw(&Rectangle::new(corners, colour(bar.peer)))?;
-            if let Some(goal) = bar.goal {
+            if let Some(goal) = goal {
                 let mark = [(goal, slot + 0.05), (goal, slot - 0.9)];
                 plot.draw(&PathElement::new(mark, GOAL.stroke_width(2)))?;
             }

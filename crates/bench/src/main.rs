@@ -1,23 +1,39 @@
 //! Measures polycloud against other crates.
 //!
-//! `polycloud-bench suite local` measures all cases of a suite: it starts this program once per
-//! client, case and round, so that no client profits or suffers from what another left in the
-//! process. `polycloud-bench run` is one such process.
+//! `polycloud-bench suite NAME` measures all cases of a suite: it starts this program once per client,
+//! case and round, so that no client profits or suffers from what another left in the process, and
+//! the clients take turns. `polycloud-bench run` is one such process: it measures one case with one
+//! client and prints one line of JSON.
+//!
+//! | suite | what is measured |
+//! | --- | --- |
+//! | `local` | the embedded stores, in memory and on files |
+//! | `s3` | clients of Amazon S3's protocol, against `polycloud-bench serve-s3` |
+//!
+//! [`suite`] says what is measured, who takes part and where the bars are: a new case or bar is a line
+//! there. A new client is a file in [`client`]. [`work`] drives a client through a case, [`measure`]
+//! reads what the process used, [`callgrind`] counts instructions, [`server`] is what the `s3` suite
+//! talks to, [`driver`] starts all processes, [`report`] and [`chart`] show what came out.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that prints its results")]
 
+mod callgrind;
 mod chart;
 mod client;
 mod driver;
 mod measure;
 mod report;
+mod server;
 mod suite;
 mod work;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+
+use crate::work::Extent;
 
 /// Measures polycloud against other crates.
 #[derive(Parser)]
@@ -32,11 +48,17 @@ enum Command {
     Suite(SuiteArgs),
     /// Measure one case with one client and print one line of JSON.
     Run(RunArgs),
+    /// Answer like Amazon S3, at once, until standard input ends; prints the endpoint.
+    ServeS3 {
+        /// The port; any if not given.
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
 }
 
 #[derive(Args)]
 struct SuiteArgs {
-    /// Which suite.
+    /// Which suite: local or s3.
     name: String,
     /// One short round, which writes no documentation: shows that everything works.
     #[arg(long)]
@@ -44,13 +66,19 @@ struct SuiteArgs {
     /// Rounds, of which the medians are reported.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Only operations whose name contains this; writes no documentation.
-    #[arg(long)]
-    only: Option<String>,
+    /// Only operations whose name contains one of these; writes no documentation.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Only these clients; writes no documentation.
+    #[arg(long, value_delimiter = ',')]
+    client: Vec<String>,
     /// Where to write files, which decides about the file system that is measured; below `target`
     /// if not given.
     #[arg(long)]
     dir: Option<PathBuf>,
+    /// Count the instructions of small calls by one task, which needs valgrind.
+    #[arg(long)]
+    callgrind: bool,
 }
 
 #[derive(Args)]
@@ -67,12 +95,16 @@ struct RunArgs {
     /// How many tasks call it at the same time.
     #[arg(long, default_value_t = 1)]
     tasks: usize,
-    /// A directory that the process may fill and that the caller removes.
+    /// A directory that the process may fill and that the caller removes, or the endpoint of a
+    /// server.
     #[arg(long)]
-    dir: PathBuf,
+    at: String,
     /// For how long to measure, in milliseconds.
     #[arg(long, default_value_t = 500)]
     millis: u64,
+    /// How many calls of each task to measure, instead of as many as fit into the time.
+    #[arg(long)]
+    calls: Option<u64>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -83,7 +115,9 @@ fn main() -> anyhow::Result<()> {
                 rounds: if args.quick { 1 } else { args.rounds },
                 millis: if args.quick { 40 } else { 500 },
                 only: args.only,
+                clients: args.client,
                 dir: args.dir,
+                callgrind: args.callgrind,
                 publish: !args.quick,
             };
             driver::run(&suite, &plan)
@@ -95,9 +129,12 @@ fn main() -> anyhow::Result<()> {
                 .iter()
                 .find(|case| case.op == args.op && case.tasks == args.tasks)
                 .with_context(|| format!("no {} with {} tasks", args.op, args.tasks))?;
-            let measured = client::measure(&args.client, case, &args.dir, args.millis)?;
+            let time = Extent::Time(Duration::from_millis(args.millis));
+            let extent = args.calls.map_or(time, Extent::Calls);
+            let measured = client::measure(&args.client, case, &args.at, extent)?;
             println!("{}", serde_json::to_string(&measured)?);
             Ok(())
         }
+        Command::ServeS3 { port } => server::serve(port),
     }
 }

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Measured {
     /// Processor time in user mode.
     pub(crate) user_us: f64,
+    /// Processor time in kernel mode.
+    pub(crate) sys_us: f64,
     /// Processor time in user and in kernel mode.
     pub(crate) cpu_us: f64,
     /// Elapsed time: that of all calls, whichever task made them, divided by their number.
@@ -52,6 +54,7 @@ impl Start {
         let each = |time: Duration| time.as_secs_f64() * 1e6 / calls as f64;
         Ok(Measured {
             user_us: each(user),
+            sys_us: each(system),
             cpu_us: each(user + system),
             wall_us: each(wall),
             peak_mib: peak_mib()?,

@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::measure::Measured;
-use crate::suite::{Case, Suite, US};
+use crate::suite::{Case, Figure, Suite, US};
 
 /// What one client needed for one case: medians of the rounds.
 #[derive(Debug, Serialize)]
@@ -17,11 +17,19 @@ pub(crate) struct Row {
     client: String,
     #[serde(flatten)]
     cost: Measured,
+    /// Instructions per call in user mode, where they were counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instructions: Option<f64>,
 }
 
 impl Row {
     /// The medians, each figure's by itself.
-    pub(crate) fn new(case: &Case, client: &str, rounds: &[Measured]) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        case: &Case,
+        client: &str,
+        rounds: &[Measured],
+        instructions: Option<f64>,
+    ) -> anyhow::Result<Self> {
         let median = |figure: fn(&Measured) -> f64| -> anyhow::Result<f64> {
             let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
             figures.sort_by(f64::total_cmp);
@@ -29,36 +37,29 @@ impl Row {
         };
         let cost = Measured {
             user_us: median(|it| it.user_us)?,
+            sys_us: median(|it| it.sys_us)?,
             cpu_us: median(|it| it.cpu_us)?,
             wall_us: median(|it| it.wall_us)?,
             peak_mib: median(|it| it.peak_mib)?,
             calls: rounds.iter().map(|it| it.calls).sum(),
         };
-        Ok(Self { op: case.op, tasks: case.tasks, client: client.into(), cost })
+        Ok(Self { op: case.op, tasks: case.tasks, client: client.into(), cost, instructions })
     }
 }
 
-/// How many times as much as polycloud a peer needs.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ratio {
-    /// In processor time.
-    pub(crate) cpu: f64,
-    /// In elapsed time.
-    pub(crate) wall: f64,
-}
-
-/// The ratio of a peer, if it took part.
-pub(crate) fn ratio(case: &Case, peer: &str, rows: &[Row]) -> anyhow::Result<Option<Ratio>> {
-    if !case.peers.contains(&peer) {
-        return Ok(None);
-    }
+/// How many times as much as polycloud a peer needs, if both took part.
+pub(crate) fn ratio(case: &Case, peer: &str, figure: Figure, rows: &[Row]) -> Option<f64> {
     let (us, them) = (cost(case, US, rows)?, cost(case, peer, rows)?);
-    Ok(Some(Ratio { cpu: them.cpu_us / us.cpu_us, wall: them.wall_us / us.wall_us }))
+    Some(figure.of(them) / figure.of(us))
 }
 
-fn cost<'a>(case: &Case, client: &str, rows: &'a [Row]) -> anyhow::Result<&'a Measured> {
-    let of = |row: &&Row| (row.op, row.tasks, row.client.as_str()) == (case.op, case.tasks, client);
-    rows.iter().find(of).map(|row| &row.cost).with_context(|| format!("no {client} in {}", case.op))
+fn cost<'a>(case: &Case, client: &str, rows: &'a [Row]) -> Option<&'a Measured> {
+    row(case, client, rows).map(|row| &row.cost)
+}
+
+fn row<'a>(case: &Case, client: &str, rows: &'a [Row]) -> Option<&'a Row> {
+    rows.iter()
+        .find(|row| (row.op, row.tasks, row.client.as_str()) == (case.op, case.tasks, client))
 }
 
 /// The names of the groups, in order.
@@ -77,56 +78,103 @@ pub(crate) fn json(rows: &[Row]) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(&Report { rows })? + "\n")
 }
 
-/// One table per group, in Markdown.
-pub(crate) fn tables(suite: &Suite, cases: &[&Case], rows: &[Row]) -> anyhow::Result<String> {
+/// The tables of each group, in Markdown.
+pub(crate) fn tables(suite: &Suite, cases: &[&Case], rows: &[Row]) -> String {
     let mut text = Vec::new();
     for group in groups(cases) {
         let cases: Vec<_> = cases.iter().filter(|case| case.group == group).copied().collect();
-        text.push(table(suite, &cases, rows)?);
+        text.push(ratios(suite, &cases, rows));
+        if suite.costs {
+            text.push(costs(suite, &cases, rows));
+        }
+        if rows.iter().any(|row| row.instructions.is_some()) {
+            text.push(instructions(suite, &cases, rows));
+        }
     }
-    Ok(text.join("\n\n"))
+    text.join("\n\n")
 }
 
-fn table(suite: &Suite, cases: &[&Case], rows: &[Row]) -> anyhow::Result<String> {
+fn ratios(suite: &Suite, cases: &[&Case], rows: &[Row]) -> String {
     let takes_part = |peer: &&&str| cases.iter().any(|case| case.peers.contains(peer));
     let peers: Vec<&str> = suite.peers.iter().filter(takes_part).copied().collect();
-    let mut header = vec!["operation".into(), "tasks".into(), format!("{US}: CPU, wall")];
-    header.extend(peers.iter().map(|peer| format!("{peer}: CPU ×, wall ×")));
+    let figures = |suffix| Figure::ALL.map(|it| format!("{}{suffix}", it.name())).join(", ");
+    let mut header = vec!["operation".into(), "tasks".into(), format!("{US}: {}", figures(""))];
+    header.extend(peers.iter().map(|peer| format!("{peer}: {}", figures(" ×"))));
     header.push("peak MiB".into());
     let mut lines = vec![header];
     for case in cases {
-        let ours = cost(case, US, rows)?;
-        let times = format!("{}, {}", time(ours.cpu_us), time(ours.wall_us));
-        let mut line = vec![case.op.into(), case.tasks.to_string(), times];
+        let ours = cost(case, US, rows);
+        let ours = ours.map(|it| Figure::ALL.map(|figure| time(figure.of(it))).join(", "));
+        let mut line = vec![case.op.into(), case.tasks.to_string(), ours.unwrap_or_else(none)];
         for peer in &peers {
-            line.push(match ratio(case, peer, rows)? {
-                Some(ratio) => {
-                    let goal = case.goal(peer);
-                    format!("{}, {}", judged(ratio.cpu, goal), judged(ratio.wall, goal))
-                }
-                None => "–".into(),
-            });
+            let judged = |figure| judged(case, peer, figure, rows);
+            let all: Option<Vec<String>> = Figure::ALL.into_iter().map(judged).collect();
+            line.push(all.map_or_else(none, |all| all.join(", ")));
         }
-        line.push(peaks(case, rows)?);
+        line.push(peaks(case, rows));
         lines.push(line);
     }
-    Ok(aligned(&lines))
+    aligned(&lines)
+}
+
+fn none() -> String {
+    "–".into()
 }
 
 /// A ratio, and whether it clears the bar.
-fn judged(ratio: f64, goal: Option<f64>) -> String {
+fn judged(case: &Case, peer: &str, figure: Figure, rows: &[Row]) -> Option<String> {
+    let ratio = ratio(case, peer, figure, rows)?;
+    let goal = case.goal(peer, figure);
     let mark = goal.map_or("", |goal| if ratio >= goal { " ✓" } else { " ✗" });
-    format!("{ratio:.2}{mark}")
+    Some(format!("{ratio:.2}{mark}"))
 }
 
-fn peaks(case: &Case, rows: &[Row]) -> anyhow::Result<String> {
-    let ours = cost(case, US, rows)?.peak_mib;
-    let mark = case.peak_mib.map_or("", |most| if ours <= most { " ✓" } else { " ✗" });
-    let mut text = format!("{ours:.0}{mark}");
-    for peer in case.peers {
-        text += &format!(", {:.0}", cost(case, peer, rows)?.peak_mib);
+fn peaks(case: &Case, rows: &[Row]) -> String {
+    let clients = [US].into_iter().chain(case.peers.iter().copied());
+    let peak = |client: &str| {
+        let Some(cost) = cost(case, client, rows) else { return none() };
+        let most = case.peak_mib.filter(|_| client == US);
+        let mark = most.map_or("", |most| if cost.peak_mib <= most { " ✓" } else { " ✗" });
+        format!("{:.0}{mark}", cost.peak_mib)
+    };
+    clients.map(peak).collect::<Vec<_>>().join(", ")
+}
+
+/// What each client needs for a call.
+fn costs(suite: &Suite, cases: &[&Case], rows: &[Row]) -> String {
+    let cell = |row: &Row| {
+        let cost = &row.cost;
+        format!("{} + {}, {}", time(cost.user_us), time(cost.sys_us), time(cost.wall_us))
+    };
+    by_client("user + system, wall", suite, cases, rows, |row| Some(cell(row)))
+}
+
+/// How many instructions a call takes, in thousands.
+fn instructions(suite: &Suite, cases: &[&Case], rows: &[Row]) -> String {
+    let cell = |row: &Row| row.instructions.map(|count| format!("{:.1}", count / 1e3));
+    let counted = |case: &&&Case| rows.iter().any(|row| row.op == case.op && cell(row).is_some());
+    let cases: Vec<_> = cases.iter().filter(counted).copied().collect();
+    by_client("thousand instructions", suite, &cases, rows, cell)
+}
+
+fn by_client(
+    what: &str,
+    suite: &Suite,
+    cases: &[&Case],
+    rows: &[Row],
+    cell: impl Fn(&Row) -> Option<String>,
+) -> String {
+    let clients: Vec<&str> = [US].into_iter().chain(suite.peers.iter().copied()).collect();
+    let mut header = vec![format!("a call of ({what})"), "tasks".into()];
+    header.extend(clients.iter().map(|&client| client.to_owned()));
+    let mut lines = vec![header];
+    for case in cases {
+        let mut line = vec![case.op.into(), case.tasks.to_string()];
+        let cells = clients.iter().map(|client| row(case, client, rows).and_then(&cell));
+        line.extend(cells.map(|cell| cell.unwrap_or_else(none)));
+        lines.push(line);
     }
-    Ok(text)
+    aligned(&lines)
 }
 
 fn time(us: f64) -> String {
@@ -154,43 +202,62 @@ fn aligned(lines: &[Vec<String>]) -> String {
     all.collect::<Vec<_>>().join("\n")
 }
 
-/// How many bars are cleared. Each ratio has one for CPU and one for wall time.
-pub(crate) fn verdict(suite: &Suite, cases: &[&Case], rows: &[Row]) -> anyhow::Result<String> {
-    let mut cleared = Vec::new();
+/// Which bars are missed, one per line, and how many are cleared of those that were measured.
+pub(crate) fn verdict(suite: &Suite, cases: &[&Case], rows: &[Row]) -> String {
+    let (mut met, mut missed) = (0, Vec::new());
+    let mut judge = |cleared: bool, case: &Case, what: String| {
+        if cleared {
+            met += 1;
+        } else {
+            missed.push(format!("missed: {} × {}: {what}\n", case.op, case.tasks));
+        }
+    };
     for case in cases {
         for bar in case.bars {
-            if let Some(ratio) = ratio(case, bar.peer, rows)? {
-                cleared.extend([ratio.cpu >= bar.factor, ratio.wall >= bar.factor]);
+            if let Some(ratio) = ratio(case, bar.peer, bar.figure, rows) {
+                let (took, most) = (1.0 / ratio, 1.0 / bar.factor);
+                let figure = bar.figure.name();
+                let what = format!("{took:.2} × the {figure} of {}, bar {most:.2}", bar.peer);
+                judge(ratio >= bar.factor, case, what);
             }
         }
-        if let Some(most) = case.peak_mib {
-            cleared.push(cost(case, US, rows)?.peak_mib <= most);
+        if let Some((most, ours)) = case.peak_mib.zip(cost(case, US, rows)) {
+            let what = format!("a peak of {:.0} MiB, bar {most:.0}", ours.peak_mib);
+            judge(ours.peak_mib <= most, case, what);
         }
     }
-    let met = cleared.iter().filter(|it| **it).count();
-    let missed = cleared.len() - met;
-    Ok(format!("bench {}: {} bars, {met} met, {missed} missed", suite.name, cleared.len()))
+    let (bars, name) = (met + missed.len(), suite.name);
+    format!("{}bench {name}: {bars} bars, {met} met, {} missed", missed.concat(), missed.len())
 }
 
 /// What it was measured on and with.
-pub(crate) fn machine(root: &Path, files: &Path, rounds: usize) -> anyhow::Result<String> {
+pub(crate) fn machine(
+    root: &Path,
+    suite: &Suite,
+    files: &Path,
+    rounds: usize,
+) -> anyhow::Result<String> {
     let lock = fs::read_to_string(root.join("Cargo.lock"))?;
-    let version = |package: &str| {
+    let version = |package: &&str| {
         let entry = format!("name = \"{package}\"\nversion = \"");
         let rest = lock.split_once(&entry).map(|(_, rest)| rest).context("not in Cargo.lock")?;
-        anyhow::Ok(rest.split('"').next().unwrap_or_default().to_owned())
+        anyhow::Ok(format!("{package} {}", rest.split('"').next().unwrap_or_default()))
     };
+    let versions = suite.packages.iter().map(version).collect::<anyhow::Result<Vec<_>>>()?;
     let cpus = fs::read_to_string("/proc/cpuinfo")?;
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name\t: "));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let stored = if suite.served() {
+        "a server on loopback".into()
+    } else {
+        format!("files on {}", file_system(files)?)
+    };
     Ok(format!(
-        "{} cores ({}), Linux {}, files on {}; object_store {}, OpenDAL {}; medians of {rounds} rounds.",
+        "{} cores ({}), Linux {}, {stored}; {}; medians of {rounds} rounds.",
         std::thread::available_parallelism()?,
         model.unwrap_or("unknown model"),
         kernel.trim(),
-        file_system(files)?,
-        version("object_store")?,
-        version("opendal")?,
+        versions.join(", "),
     ))
 }
 

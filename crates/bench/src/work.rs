@@ -15,41 +15,40 @@ const OBJECTS: usize = 1_000;
 const LARGE_BYTES: usize = 128 << 20;
 /// Objects that a listing finds in each directory.
 const PER_DIRECTORY: usize = 1_000;
-/// Size of the pieces in which a stream is written.
-const PIECE: usize = 1 << 20;
+/// How long to measure.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Extent {
+    /// For about that time, after enough calls to know how many that are.
+    Time(Duration),
+    /// So many calls of each task, after one that does not count.
+    Calls(u64),
+}
 
-/// Measures calls for about the given time, after the set-up and enough calls to know how many.
+/// Measures calls, after the set-up. `at` is where the case's store is.
 pub(crate) async fn measure<C: Client>(
     client: C,
     case: &Case,
-    dir: &Path,
-    time: Duration,
+    at: &str,
+    extent: Extent,
 ) -> anyhow::Result<Measured> {
     let mut load = Load::<C>::new(case)?;
-    load.set_up(&client, case, dir).await?;
+    if case.store != Store::S3 {
+        load.set_up(&client, case, Path::new(at)).await?;
+    }
     if !matches!(case.work, Work::Put(_) | Work::StreamIn(_)) {
         // It would count as memory of the reads.
         load.contents.fill(Bytes::new());
     }
-    let mut calls = 1;
-    loop {
-        let start = Start::now()?;
-        load.batch(&client, case, calls).await?;
-        let elapsed = start.elapsed();
-        if elapsed * 8 >= time {
-            let wanted = (calls as f64 * time.as_secs_f64() / elapsed.as_secs_f64()).ceil();
-            #[allow(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "1 to 8 × calls"
-            )]
-            let wanted = (wanted as u64).max(1);
-            let start = Start::now()?;
-            load.batch(&client, case, wanted).await?;
-            return start.per_call(wanted * case.tasks as u64);
+    let calls = match extent {
+        Extent::Time(time) => load.calls_in(&client, case, time).await?,
+        Extent::Calls(calls) => {
+            load.batch(&client, case, 1).await?;
+            calls
         }
-        calls *= 2;
-    }
+    };
+    let start = Start::now()?;
+    load.batch(&client, case, calls).await?;
+    start.per_call(calls * case.tasks as u64 * case.work.calls(case.store))
 }
 
 /// Keys and content, made once, outside of what is measured.
@@ -64,9 +63,12 @@ impl<C: Client> Load<C> {
         let (count, size) = match case.work {
             Work::Put(size) | Work::Get(size) => ((LARGE_BYTES / size).clamp(1, OBJECTS), size),
             Work::List(count) => (count, 1),
-            Work::StreamIn(_) | Work::StreamOut(_) => (1, PIECE),
+            Work::Head | Work::Delete => (OBJECTS, 1),
+            Work::StreamIn(_) | Work::StreamOut(_) => (1, piece(case.store)),
         };
-        let name = |i| format!("logs/{:03}/object-{:04}", i / PER_DIRECTORY, i % PER_DIRECTORY);
+        let prefix = prefix(case);
+        let name =
+            |i| format!("{prefix}logs/{:03}/object-{:04}", i / PER_DIRECTORY, i % PER_DIRECTORY);
         let keys = (0..count).map(|i| C::key(&name(i))).collect::<anyhow::Result<_>>()?;
         // Not all alike, so that nothing on the way can do better than to copy them.
         let content = (0..size).map(|i| (i.wrapping_mul(0x9E37_79B9) >> 13).to_le_bytes()[0]);
@@ -90,14 +92,15 @@ impl<C: Client> Load<C> {
                     client.put(key, content.clone()).await?;
                 }
             }
-            Work::Get(_) | Work::List(_) => {
+            Work::Get(_) | Work::Head | Work::Delete | Work::List(_) => {
                 for key in &self.keys {
                     client.put(key, Bytes::copy_from_slice(content)).await?;
                 }
             }
             Work::StreamIn(_) => {}
             Work::StreamOut(size) => {
-                client.stream_in(self.key(0)?, content.clone(), pieces(size)).await?;
+                let count = size / content.len() as u64;
+                client.stream_in(self.key(0)?, content.clone(), count).await?;
             }
         }
         if files {
@@ -110,6 +113,26 @@ impl<C: Client> Load<C> {
 
     fn key(&self, number: usize) -> anyhow::Result<&C::Key> {
         self.keys.get(number % self.keys.len()).context("no keys")
+    }
+
+    /// How many calls each task makes in that time.
+    async fn calls_in(&self, client: &C, case: &Case, time: Duration) -> anyhow::Result<u64> {
+        let mut calls = 1;
+        loop {
+            let start = Start::now()?;
+            self.batch(client, case, calls).await?;
+            let elapsed = start.elapsed();
+            if elapsed * 8 >= time {
+                let wanted = (calls as f64 * time.as_secs_f64() / elapsed.as_secs_f64()).ceil();
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "1 to 8 × calls"
+                )]
+                return Ok((wanted as u64).max(1));
+            }
+            calls *= 2;
+        }
     }
 
     /// As many calls as stated in each of the case's tasks.
@@ -145,7 +168,12 @@ async fn call<C: Client>(
 ) -> anyhow::Result<()> {
     let (found, expected) = match work {
         Work::Put(_) => return client.put(key, content.clone()).await,
-        Work::StreamIn(size) => return client.stream_in(key, content.clone(), pieces(size)).await,
+        Work::StreamIn(size) => {
+            let count = size / content.len() as u64;
+            return client.stream_in(key, content.clone(), count).await;
+        }
+        Work::Head => return client.head(key).await,
+        Work::Delete => return client.delete(key).await,
         Work::Get(size) => (client.get(key).await?, size as u64),
         Work::List(count) => (client.list().await?, count as u64),
         Work::StreamOut(size) => (client.stream_out(key).await?, size),
@@ -154,6 +182,17 @@ async fn call<C: Client>(
     Ok(())
 }
 
-fn pieces(size: u64) -> u64 {
-    size / PIECE as u64
+/// Size of the pieces in which a stream is written.
+fn piece(store: Store) -> usize {
+    if store == Store::S3 { 8 << 20 } else { 1 << 20 }
+}
+
+/// The server makes objects of the size that their names begin with.
+fn prefix(case: &Case) -> String {
+    match (case.store, case.work) {
+        (Store::S3, Work::Get(size)) => format!("{size}/"),
+        (Store::S3, Work::StreamOut(size)) => format!("{size}/"),
+        (Store::S3, _) => "4096/".into(),
+        _ => String::new(),
+    }
 }

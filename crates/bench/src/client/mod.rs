@@ -1,28 +1,30 @@
 //! Those who take part, behind one interface.
 
+mod aws_sdk;
+mod hyper;
 mod object_store;
 mod opendal;
+mod pieces;
 mod polycloud;
 mod raw;
 
 use std::future::Future;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use bytes::Bytes;
 
 use crate::measure::Measured;
 use crate::suite::{Case, Store};
-use crate::work;
+use crate::work::{self, Extent};
 
 /// A client as the cases use it. Static dispatch, so that the interface costs nothing.
 pub(crate) trait Client: Clone + Send + Sync + 'static {
     /// The client's own type for names, made once per object.
     type Key: Clone + Send + Sync + 'static;
 
-    /// Opens a store; files are to be in `dir`.
-    fn open(store: Store, dir: &Path) -> anyhow::Result<Self>;
+    /// Opens a store: of files in the directory, or of the server with the endpoint that `at` states.
+    fn open(store: Store, at: &str) -> impl Future<Output = anyhow::Result<Self>>;
 
     /// Makes a name.
     fn key(name: &str) -> anyhow::Result<Self::Key>;
@@ -36,6 +38,12 @@ pub(crate) trait Client: Clone + Send + Sync + 'static {
 
     /// Reads an object into memory and returns its size.
     fn get(&self, key: &Self::Key) -> impl Future<Output = anyhow::Result<u64>> + Send;
+
+    /// Reads an object's metadata.
+    fn head(&self, key: &Self::Key) -> impl Future<Output = anyhow::Result<()>> + Send;
+
+    /// Deletes an object.
+    fn delete(&self, key: &Self::Key) -> impl Future<Output = anyhow::Result<()>> + Send;
 
     /// Lists all objects with their metadata and returns their number.
     fn list(&self) -> impl Future<Output = anyhow::Result<u64>> + Send;
@@ -52,27 +60,43 @@ pub(crate) trait Client: Clone + Send + Sync + 'static {
     fn stream_out(&self, key: &Self::Key) -> impl Future<Output = anyhow::Result<u64>> + Send;
 }
 
+/// The bucket of the server.
+const BUCKET: &str = "bench";
+const REGION: &str = "us-east-1";
+/// Accepted by the server, as any other.
+const KEY_ID: &str = "AKIDEXAMPLE";
+const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
 /// Measures a case with the client of that name.
 pub(crate) fn measure(
     client: &str,
     case: &Case,
-    dir: &Path,
-    millis: u64,
+    at: &str,
+    extent: Extent,
 ) -> anyhow::Result<Measured> {
     match client {
-        "polycloud" => measure_with::<polycloud::Polycloud>(case, dir, millis),
-        "object_store" => measure_with::<object_store::ArrowStore>(case, dir, millis),
-        "opendal" => measure_with::<opendal::OpenDal>(case, dir, millis),
-        "raw" => measure_with::<raw::Raw>(case, dir, millis),
+        "polycloud" => measure_with::<polycloud::Polycloud>(case, at, extent),
+        "object_store" => measure_with::<object_store::ArrowStore>(case, at, extent),
+        "opendal" => measure_with::<opendal::OpenDal>(case, at, extent),
+        "aws-sdk-s3" => measure_with::<aws_sdk::AwsSdk>(case, at, extent),
+        "hyper" => measure_with::<hyper::Hyper>(case, at, extent),
+        "raw" => measure_with::<raw::Raw>(case, at, extent),
         _ => bail!("no client is called {client:?}"),
     }
 }
 
-fn measure_with<C: Client>(case: &Case, dir: &Path, millis: u64) -> anyhow::Result<Measured> {
-    let store = dir.join("store");
-    std::fs::create_dir_all(&store)?;
+fn measure_with<C: Client>(case: &Case, at: &str, extent: Extent) -> anyhow::Result<Measured> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let client = C::open(case.store, &store)?;
-    runtime.block_on(work::measure(client, case, dir, Duration::from_millis(millis)))
+    runtime.block_on(async {
+        let client = C::open(case.store, at).await?;
+        work::measure(client, case, at, extent).await
+    })
+}
+
+/// Where the files of a case are: beside the marker that says that they were written.
+fn directory(at: &str) -> anyhow::Result<PathBuf> {
+    let store = Path::new(at).join("store");
+    std::fs::create_dir_all(&store)?;
+    Ok(store)
 }

@@ -1,13 +1,13 @@
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
+use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart, path};
 
-use super::Client;
+use super::{BUCKET, Client, KEY_ID, REGION, SECRET, directory};
 use crate::suite::Store;
 
 /// The `object_store` crate.
@@ -17,12 +17,18 @@ pub(super) struct ArrowStore(Arc<dyn ObjectStore>);
 impl Client for ArrowStore {
     type Key = path::Path;
 
-    fn open(store: Store, dir: &Path) -> anyhow::Result<Self> {
-        let files = |fsync| LocalFileSystem::new_with_prefix(dir).map(|it| it.with_fsync(fsync));
+    async fn open(store: Store, at: &str) -> anyhow::Result<Self> {
+        let files =
+            |fsync| anyhow::Ok(LocalFileSystem::new_with_prefix(directory(at)?)?.with_fsync(fsync));
         Ok(Self(match store {
             Store::Memory => Arc::new(InMemory::new()),
             Store::Durable => Arc::new(files(true)?),
             Store::Fast => Arc::new(files(false)?),
+            Store::S3 => {
+                let s3 = AmazonS3Builder::new().with_endpoint(at).with_allow_http(true);
+                let s3 = s3.with_bucket_name(BUCKET).with_region(REGION);
+                Arc::new(s3.with_access_key_id(KEY_ID).with_secret_access_key(SECRET).build()?)
+            }
         }))
     }
 
@@ -37,6 +43,15 @@ impl Client for ArrowStore {
 
     async fn get(&self, key: &path::Path) -> anyhow::Result<u64> {
         Ok(self.0.get(key).await?.bytes().await?.len() as u64)
+    }
+
+    async fn head(&self, key: &path::Path) -> anyhow::Result<()> {
+        self.0.head(key).await?;
+        Ok(())
+    }
+
+    async fn delete(&self, key: &path::Path) -> anyhow::Result<()> {
+        Ok(self.0.delete(key).await?)
     }
 
     async fn list(&self) -> anyhow::Result<u64> {

@@ -1,13 +1,14 @@
-use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::bail;
 use bytes::Bytes;
 use polycloud_core::object::{
-    GetOptions, Key, ListOptions, ObjectStore, PutOptions, UploadOptions,
+    DeleteOptions, GetOptions, HeadOptions, Key, ListOptions, ObjectStore, PutOptions,
+    UploadOptions,
 };
 use polycloud_local::{Durability, LocalStore, MemoryStore};
 
-use super::Client;
+use super::{Client, directory};
 use crate::suite::Store;
 
 /// This project.
@@ -17,12 +18,15 @@ pub(super) struct Polycloud(Arc<dyn ObjectStore>);
 impl Client for Polycloud {
     type Key = Key;
 
-    fn open(store: Store, dir: &Path) -> anyhow::Result<Self> {
-        let files = |durability| LocalStore::builder(dir).durability(durability).open();
+    async fn open(store: Store, at: &str) -> anyhow::Result<Self> {
+        let files = |durability| {
+            anyhow::Ok(LocalStore::builder(directory(at)?).durability(durability).open()?)
+        };
         Ok(Self(match store {
             Store::Memory => Arc::new(MemoryStore::new()),
             Store::Durable => Arc::new(files(Durability::Full)?),
             Store::Fast => Arc::new(files(Durability::Fast)?),
+            Store::S3 => bail!("polycloud has no store of that kind yet"),
         }))
     }
 
@@ -38,6 +42,16 @@ impl Client for Polycloud {
     async fn get(&self, key: &Key) -> anyhow::Result<u64> {
         let result = self.0.get(key, &GetOptions::default()).await?;
         Ok(result.bytes().await?.len() as u64)
+    }
+
+    async fn head(&self, key: &Key) -> anyhow::Result<()> {
+        self.0.head(key, &HeadOptions::default()).await?;
+        Ok(())
+    }
+
+    async fn delete(&self, key: &Key) -> anyhow::Result<()> {
+        self.0.delete(key, &DeleteOptions::default()).await?;
+        Ok(())
     }
 
     async fn list(&self) -> anyhow::Result<u64> {

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
 
-use super::Client;
+use super::{Client, directory};
 use crate::suite::Store;
 
 /// The system calls that a write, a read and a listing need at least, on the blocking pool.
@@ -25,13 +25,13 @@ struct Inner {
 impl Client for Raw {
     type Key = String;
 
-    fn open(store: Store, dir: &Path) -> anyhow::Result<Self> {
+    async fn open(store: Store, at: &str) -> anyhow::Result<Self> {
         let durable = match store {
-            Store::Memory => bail!("there are no system calls to compare memory with"),
+            Store::Memory | Store::S3 => bail!("there are no files to compare with"),
             Store::Durable => true,
             Store::Fast => false,
         };
-        Ok(Self(Arc::new(Inner { dir: dir.into(), durable, temporary: AtomicU64::new(0) })))
+        Ok(Self(Arc::new(Inner { dir: directory(at)?, durable, temporary: AtomicU64::new(0) })))
     }
 
     fn key(name: &str) -> anyhow::Result<String> {
@@ -45,6 +45,16 @@ impl Client for Raw {
     async fn get(&self, key: &String) -> anyhow::Result<u64> {
         let path = self.0.dir.join(key);
         spawn_blocking(move || Ok(fs::read(path)?.len() as u64)).await?
+    }
+
+    async fn head(&self, key: &String) -> anyhow::Result<()> {
+        let path = self.0.dir.join(key);
+        spawn_blocking(move || Ok(fs::metadata(path).map(drop)?)).await?
+    }
+
+    async fn delete(&self, key: &String) -> anyhow::Result<()> {
+        let path = self.0.dir.join(key);
+        spawn_blocking(move || Ok(fs::remove_file(path)?)).await?
     }
 
     async fn list(&self) -> anyhow::Result<u64> {
