@@ -74,18 +74,14 @@ impl S3Config {
         let settings = session.environment.settings(self.profile.as_deref()).await?;
         let endpoint = self.endpoint.clone().or_else(|| settings.endpoint());
         let base = endpoint.as_deref().map(Base::parse).transpose()?;
-        let preset = self.preset.unwrap_or(match &base {
-            Some(base) if !base.is_amazon() => Preset::Generic,
-            _ => Preset::Aws,
-        });
+        let foreign = base.as_ref().is_some_and(|base| !base.is_amazon());
+        let preset = self.preset.unwrap_or(if foreign { Preset::Generic } else { Preset::Aws });
         let quirks = preset.quirks();
         let region = self.region.clone().or_else(|| settings.region());
-        let region = match (region, &base) {
-            (Some(region), _) => region,
-            (None, Some(base)) if !base.is_amazon() => {
-                quirks.region.unwrap_or("us-east-1").to_owned()
-            }
-            (None, _) => return Err(no_region()),
+        let region = match region {
+            Some(region) => region,
+            None if foreign => quirks.region.unwrap_or("us-east-1").to_owned(),
+            None => return Err(no_region()),
         };
         check_region(&region)?;
         let base = base.map_or_else(|| Base::of_region(&region), Ok)?;

@@ -64,7 +64,8 @@ impl<'a> Details<'a> {
             self.request_id = Cow::Borrowed(id);
         }
         let total = text(CONTENT_RANGE.as_str()).and_then(|range| range.strip_prefix("bytes */"));
-        self.object_size = self.object_size.or(total.and_then(|total| total.parse().ok()));
+        let total = || total.and_then(|total| total.parse().ok());
+        self.object_size = self.object_size.or_else(total);
     }
 }
 
@@ -116,7 +117,7 @@ pub(crate) fn entry(code: &str, message: &str) -> Refusal {
     let details = Details { code: code.into(), message: message.into(), ..Details::default() };
     let failed = || Refusal::new(ErrorKind::Unavailable.into(), Reason::Failed);
     let Refusal { error, reason } = by_code(code, failed);
-    let kind = if is_locked(&details) { ErrorKind::Locked } else { error.kind() };
+    let kind = if is_locked(error.kind(), &details) { ErrorKind::Locked } else { error.kind() };
     finish(kind, reason, "delete", None, &details)
 }
 
@@ -143,17 +144,20 @@ fn sharpen(
         ("AuthorizationHeaderMalformed", _) if !details.region.is_empty() => {
             (ErrorKind::Config, Reason::Final)
         }
-        (_, ErrorKind::PermissionDenied | ErrorKind::InvalidArgument) if is_locked(details) => {
-            (ErrorKind::Locked, Reason::Final)
-        }
+        _ if is_locked(kind, details) => (ErrorKind::Locked, Reason::Final),
         _ => (kind, reason),
     }
 }
 
 /// Whether the words tell of a retention rule or legal hold, for which S3 has no code of its own.
-fn is_locked(details: &Details<'_>) -> bool {
+fn is_locked(kind: ErrorKind, details: &Details<'_>) -> bool {
     let words = details.message.to_ascii_lowercase();
-    words.contains("object lock") || words.contains("worm protected")
+    match kind {
+        ErrorKind::PermissionDenied => words.contains("object lock") || words.contains("worm"),
+        // Not the request for a lock that the bucket does not know.
+        ErrorKind::InvalidArgument => words.contains("worm protected"),
+        _ => false,
+    }
 }
 
 fn finish(

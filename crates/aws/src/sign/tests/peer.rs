@@ -69,7 +69,8 @@ impl Example {
     fn expected(&self, expires_in: Option<Duration>) -> String {
         let token = (!self.token.is_empty()).then(|| self.token.clone());
         let identity =
-            aws_credential_types::Credentials::new("AKID", &self.secret, token, None, "test").into();
+            aws_credential_types::Credentials::new("AKID", &self.secret, token, None, "test")
+                .into();
         let mut settings = SigningSettings::default();
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;

@@ -99,7 +99,10 @@ fn signatures_in_the_query() {
 fn paths_are_encoded_again_for_other_services() {
     for (path, signed) in [
         ("/test/@connections/JBDvjfGEIAMCERw%3D", "/test/%40connections/JBDvjfGEIAMCERw%253D"),
-        ("/functions/arn%3Aaws%3Alambda/invocations", "/functions/arn%253Aaws%253Alambda/invocations"),
+        (
+            "/functions/arn%3Aaws%3Alambda/invocations",
+            "/functions/arn%253Aaws%253Alambda/invocations",
+        ),
         ("/a/./b/../c//d/", "/a/c/d/"),
         ("/../..", "/"),
         ("", "/"),
