@@ -1,6 +1,5 @@
 //! What is told of each attempt.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,7 +12,8 @@ use crate::wire::Call;
 /// Metrics are found once for each operation: a program installs its recorder before it opens a store.
 pub(crate) struct Telemetry {
     provider: &'static str,
-    operations: RwLock<HashMap<&'static str, Arc<Meters>>>,
+    /// There are few operations: looking through them takes less time than hashing a name.
+    operations: RwLock<Vec<(&'static str, Arc<Meters>)>>,
 }
 
 struct Meters {
@@ -72,13 +72,14 @@ impl Telemetry {
 
     fn meters(&self, operation: &'static str) -> Arc<Meters> {
         let known = self.operations.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(meters) = known.get(operation) {
+        if let Some((_, meters)) = known.iter().find(|(name, _)| *name == operation) {
             return Arc::clone(meters);
         }
         drop(known);
         let meters = Arc::new(Meters::new(self.provider, operation));
         let mut known = self.operations.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(known.entry(operation).or_insert(meters))
+        known.push((operation, Arc::clone(&meters)));
+        meters
     }
 }
 

@@ -12,6 +12,7 @@ use polycloud_core::Error;
 use polycloud_core::object::Payload;
 
 use super::error::{SendError, SendErrorKind};
+use super::pool::PooledBody;
 
 /// Chunks are handed over in pieces of this size, so that progress shows.
 const PIECE: usize = 512 * 1024;
@@ -201,6 +202,7 @@ pub struct ResponseBody(Repr);
 enum Repr {
     Whole(Option<Bytes>),
     Hyper(hyper::body::Incoming),
+    Pooled(Box<PooledBody>),
     Other(UnsyncBoxBody<Bytes, BoxError>),
 }
 
@@ -209,6 +211,10 @@ impl ResponseBody {
     #[must_use]
     pub fn new(bytes: Bytes) -> Self {
         Self(Repr::Whole((!bytes.is_empty()).then_some(bytes)))
+    }
+
+    pub(super) fn pooled(body: Box<PooledBody>) -> Self {
+        Self(Repr::Pooled(body))
     }
 
     /// The body of another library.
@@ -241,7 +247,10 @@ impl ResponseBody {
                 Repr::Whole(bytes) => return Poll::Ready(Ok(bytes.take())),
                 Repr::Hyper(body) => ready!(Pin::new(body).poll_frame(context))
                     .transpose()
-                    .map_err(super::hyper::body_error)?,
+                    .map_err(super::pool::classify)?,
+                Repr::Pooled(body) => {
+                    ready!(body.poll_frame(context)).transpose().map_err(super::pool::classify)?
+                }
                 Repr::Other(body) => ready!(Pin::new(body).poll_frame(context))
                     .transpose()
                     .map_err(|source| SendError::new(SendErrorKind::Closed).with_source(source))?,
@@ -260,6 +269,7 @@ impl ResponseBody {
         match &self.0 {
             Repr::Whole(bytes) => bytes.is_none(),
             Repr::Hyper(body) => body.is_end_stream(),
+            Repr::Pooled(body) => body.is_end(),
             Repr::Other(body) => body.is_end_stream(),
         }
     }

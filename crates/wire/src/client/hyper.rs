@@ -1,31 +1,27 @@
 use std::error::Error as StdError;
 use std::fmt;
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Uri;
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::HttpClient;
 use super::body::{RequestBody, ResponseBody};
-use super::error::{Reached, SendError, SendErrorKind};
+use super::error::{SendError, SendErrorKind};
+use super::pool::{Connect, Pool, Transport};
 use super::tls::{self, TlsConfig};
 
-/// The most header lines of an answer.
-const HEADERS: usize = 256;
+type BoxError = Box<dyn StdError + Send + Sync>;
 
-type Http = legacy::Client<HttpConnector, RequestBody>;
-type Https = legacy::Client<hyper_rustls::HttpsConnector<HttpConnector>, RequestBody>;
-type Own = legacy::Client<OwnConnector, RequestBody>;
+/// HTTP/2 has many requests on a connection, which a task of its own has to drive.
+#[cfg(feature = "http2")]
+type Shared =
+    hyper_util::client::legacy::Client<hyper_rustls::HttpsConnector<HttpConnector>, RequestBody>;
 
 /// The built-in client: a pool of HTTP/1.1 connections, and HTTP/2 on request.
 ///
@@ -37,11 +33,14 @@ pub struct HyperClient(Arc<Pools>);
 
 struct Pools {
     builder: HyperClientBuilder,
-    plain: Http,
-    own: Option<Own>,
-    /// Several, if one connection carries many requests.
-    secure: OnceLock<Result<Vec<Https>, String>>,
-    next: AtomicUsize,
+    plain: Pool,
+    secure: OnceLock<Result<Secure, String>>,
+}
+
+enum Secure {
+    Http1(Pool),
+    #[cfg(feature = "http2")]
+    Http2(Vec<Shared>, std::sync::atomic::AtomicUsize),
 }
 
 /// How to build a [`HyperClient`].
@@ -117,24 +116,15 @@ impl HyperClientBuilder {
     /// Builds the client. Opens nothing.
     #[must_use]
     pub fn build(self) -> HyperClient {
-        let plain = self.pool().build(self.http_connector(true));
-        let own = self.connector.clone().map(|own| self.pool().build(OwnConnector(own)));
-        HyperClient(Arc::new(Pools {
-            builder: self,
-            plain,
-            own,
-            secure: OnceLock::new(),
-            next: AtomicUsize::new(0),
-        }))
+        let plain = match self.connector.clone() {
+            Some(own) => self.pool(Box::new(move |uri| Box::pin(own_way(Arc::clone(&own), uri)))),
+            None => self.pool(connect_by(self.http_connector(true))),
+        };
+        HyperClient(Arc::new(Pools { builder: self, plain, secure: OnceLock::new() }))
     }
 
-    fn pool(&self) -> legacy::Builder {
-        let mut pool = legacy::Client::builder(TokioExecutor::new());
-        pool.pool_timer(TokioTimer::new())
-            .pool_idle_timeout(self.idle_timeout)
-            .pool_max_idle_per_host(self.idle_connections)
-            .http1_max_headers(HEADERS);
-        pool
+    fn pool(&self, connect: Box<Connect>) -> Pool {
+        Pool::new(connect, self.idle_timeout, self.idle_connections)
     }
 
     fn http_connector(&self, plain: bool) -> HttpConnector {
@@ -145,19 +135,26 @@ impl HyperClientBuilder {
         connector
     }
 
-    fn secure(&self) -> Result<Vec<Https>, String> {
+    fn secure(&self) -> Result<Secure, String> {
         let config = self.tls.client().map_err(|error| error.to_string())?;
-        let connector = || {
-            let builder = hyper_rustls::HttpsConnectorBuilder::new()
-                .with_tls_config(config.clone())
-                .https_only();
-            #[cfg(feature = "http2")]
-            if self.http2_connections > 0 {
-                return builder.enable_all_versions().wrap_connector(self.http_connector(false));
-            }
-            builder.enable_http1().wrap_connector(self.http_connector(false))
-        };
-        Ok((0..self.http2_connections.max(1)).map(|_| self.pool().build(connector())).collect())
+        let builder =
+            hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config).https_only();
+        let tcp = self.http_connector(false);
+        #[cfg(feature = "http2")]
+        if self.http2_connections > 0 {
+            use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+            let connector = builder.enable_all_versions().wrap_connector(tcp);
+            let client = || {
+                hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+                    .pool_timer(TokioTimer::new())
+                    .pool_idle_timeout(self.idle_timeout)
+                    .build(connector.clone())
+            };
+            let clients = (0..self.http2_connections).map(|_| client()).collect();
+            return Ok(Secure::Http2(clients, std::sync::atomic::AtomicUsize::new(0)));
+        }
+        Ok(Secure::Http1(self.pool(connect_by(builder.enable_http1().wrap_connector(tcp)))))
     }
 }
 
@@ -174,15 +171,9 @@ impl HyperClient {
         HyperClientBuilder::default()
     }
 
-    fn secure(&self) -> Result<&Https, SendError> {
-        let pools = &*self.0;
-        match pools.secure.get_or_init(|| pools.builder.secure()) {
-            Ok(clients) => {
-                let n = pools.next.fetch_add(1, Ordering::Relaxed) % clients.len().max(1);
-                clients.get(n).ok_or_else(|| SendError::new(SendErrorKind::Tls))
-            }
-            Err(why) => Err(SendError::new(SendErrorKind::Tls).with_source(why.clone())),
-        }
+    fn secure(&self) -> Result<&Secure, SendError> {
+        let secure = self.0.secure.get_or_init(|| self.0.builder.secure());
+        secure.as_ref().map_err(|why| SendError::new(SendErrorKind::Tls).with_source(why.clone()))
     }
 }
 
@@ -204,43 +195,79 @@ impl HttpClient for HyperClient {
         &self,
         request: http::Request<RequestBody>,
     ) -> Result<http::Response<ResponseBody>, SendError> {
-        let response = if let Some(own) = &self.0.own {
-            own.request(request)
-        } else if request.uri().scheme() == Some(&http::uri::Scheme::HTTPS) {
-            self.secure()?.request(request)
-        } else {
-            self.0.plain.request(request)
-        };
-        Ok(response.await.map_err(classify)?.map(ResponseBody::from))
+        let pools = &*self.0;
+        let https = request.uri().scheme() == Some(&http::uri::Scheme::HTTPS);
+        if !https || pools.builder.connector.is_some() {
+            return pools.plain.send(request).await;
+        }
+        match self.secure()? {
+            Secure::Http1(pool) => pool.send(request).await,
+            #[cfg(feature = "http2")]
+            Secure::Http2(clients, next) => {
+                let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let client = clients
+                    .get(n % clients.len().max(1))
+                    .ok_or_else(|| SendError::new(SendErrorKind::Connect))?;
+                let response = client.request(request).await.map_err(classify_shared)?;
+                Ok(response.map(ResponseBody::from))
+            }
+        }
     }
 }
 
-fn classify(error: legacy::Error) -> SendError {
-    let mut kind = if error.is_connect() { SendErrorKind::Connect } else { SendErrorKind::Closed };
-    let mut unsent = false;
-    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+/// Makes connections by a connector of hyper.
+fn connect_by<C>(connector: C) -> Box<Connect>
+where
+    C: tower_service::Service<Uri> + Clone + Send + Sync + 'static,
+    C::Response: Transport + 'static,
+    C::Error: Into<BoxError>,
+    C::Future: Send,
+{
+    Box::new(move |uri| {
+        let mut connector = connector.clone();
+        Box::pin(async move {
+            match std::future::poll_fn(|context| connector.poll_ready(context)).await {
+                Ok(()) => {}
+                Err(error) => return Err(not_connected(error.into())),
+            }
+            let transport = connector.call(uri).await;
+            transport
+                .map(|transport| Box::new(transport) as Box<dyn Transport>)
+                .map_err(|error| not_connected(error.into()))
+        })
+    })
+}
+
+async fn own_way(own: Arc<dyn Connector>, uri: Uri) -> Result<Box<dyn Transport>, SendError> {
+    let io = own.connect(&uri).await.map_err(|error| not_connected(error.into()))?;
+    Ok(Box::new(TokioIo::new(io)))
+}
+
+fn not_connected(error: BoxError) -> SendError {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(&*error);
+    let mut kind = SendErrorKind::Connect;
     while let Some(error) = cause {
-        if let Some(hyper) = error.downcast_ref::<hyper::Error>() {
-            unsent |= hyper.is_canceled();
-            kind = match kind {
-                SendErrorKind::Closed if hyper.is_parse() => SendErrorKind::Malformed,
-                SendErrorKind::Closed if hyper.is_user() => SendErrorKind::Source,
-                other => other,
-            };
-        }
         if tls::is_error(error) {
             kind = SendErrorKind::Tls;
         }
         cause = error.source();
     }
-    let classified = SendError::new(kind);
-    let reached = if unsent { Reached::Nothing } else { classified.reached() };
-    classified.with_reached(reached).with_source(error)
+    SendError::new(kind).with_source(error)
 }
 
-pub(super) fn body_error(error: hyper::Error) -> SendError {
-    let kind = if error.is_parse() { SendErrorKind::Malformed } else { SendErrorKind::Closed };
-    SendError::new(kind).with_source(error)
+#[cfg(feature = "http2")]
+fn classify_shared(error: hyper_util::client::legacy::Error) -> SendError {
+    if error.is_connect() {
+        return not_connected(error.into());
+    }
+    let mut unsent = false;
+    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(error) = cause {
+        unsent |= error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
+        cause = error.source();
+    }
+    let reached = if unsent { super::Reached::Nothing } else { super::Reached::Perhaps };
+    SendError::new(SendErrorKind::Closed).with_reached(reached).with_source(error)
 }
 
 /// Both directions of a connection.
@@ -253,58 +280,4 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// Connects to the host of a URI.
     async fn connect(&self, uri: &Uri) -> io::Result<Box<dyn Io>>;
-}
-
-#[derive(Debug, Clone)]
-struct OwnConnector(Arc<dyn Connector>);
-
-struct OwnIo(Box<dyn Io>);
-
-impl Connection for OwnIo {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl AsyncRead for OwnIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for OwnIo {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        data: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, data)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
-    }
-}
-
-impl tower_service::Service<Uri> for OwnConnector {
-    type Response = TokioIo<OwnIo>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<OwnIo>>> + Send>>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connector = Arc::clone(&self.0);
-        Box::pin(async move { Ok(TokioIo::new(OwnIo(connector.connect(&uri).await?))) })
-    }
 }

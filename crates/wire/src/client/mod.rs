@@ -3,6 +3,7 @@
 mod body;
 mod error;
 mod hyper;
+mod pool;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 mod tls;
