@@ -13,7 +13,7 @@ use crate::s3::state::checksum::{Algorithm, ChecksumKind};
 use crate::s3::state::conditions::unquote;
 use crate::s3::state::error::{Result, S3Error};
 use crate::s3::state::list::Line;
-use crate::s3::state::multipart::{Completion, NamedPart, PART_NUMBERS};
+use crate::s3::state::multipart::{Completion, NamedPart, PART_NUMBERS, UploadRef};
 use crate::s3::state::uploads::{ListedUpload, Part, Upload, UploadsQuery};
 use crate::s3::time;
 
@@ -22,6 +22,10 @@ const PAGE: usize = 1000;
 impl<'a> Context<'a> {
     fn upload_id(&self) -> &'a str {
         self.query("uploadId").unwrap_or_default()
+    }
+
+    fn upload(&self) -> UploadRef<'a> {
+        UploadRef { bucket: self.bucket, key: self.key, id: self.upload_id() }
     }
 }
 
@@ -103,11 +107,10 @@ fn upload_kind(algorithm: Option<Algorithm>, wanted: Option<ChecksumKind>) -> Re
 pub(super) fn upload_part(state: &mut S3State, context: &Context<'_>) -> Result<Response> {
     let number = part_number(context.query("partNumber").unwrap_or_default())?;
     context.check_supported()?;
-    let (bucket, key, id) = (context.bucket, context.key, context.upload_id());
-    state.upload(bucket, key, id)?;
+    state.upload(context.upload())?;
     let checksum = context.verified_body()?;
     let body = context.request.body.clone();
-    let part = state.upload_part(bucket, key, id, number, body, checksum, context.now)?;
+    let part = state.upload_part(context.upload(), number, body, checksum, context.now)?;
     let mut response = reply::empty(StatusCode::OK);
     reply::set_etag(&mut response, &part.etag);
     reply::set(&mut response, "x-amz-server-side-encryption", "AES256");
@@ -119,11 +122,10 @@ pub(super) fn upload_part(state: &mut S3State, context: &Context<'_>) -> Result<
 
 pub(super) fn upload_part_copy(state: &mut S3State, context: &Context<'_>) -> Result<Response> {
     let number = part_number(context.query("partNumber").unwrap_or_default())?;
-    let (bucket, key, id) = (context.bucket, context.key, context.upload_id());
-    state.upload(bucket, key, id)?;
+    state.upload(context.upload())?;
     let source = source(state, context)?;
     let range = context.header("x-amz-copy-source-range").map(copy_range).transpose()?;
-    let copied = state.upload_part_copy(bucket, key, id, number, &source, range, context.now)?;
+    let copied = state.upload_part_copy(context.upload(), number, &source, range, context.now)?;
     let mut xml = Xml::document("CopyPartResult");
     xml.text("LastModified", &time::iso8601(copied.part.modified));
     xml.etag(&copied.part.etag);
@@ -170,8 +172,8 @@ pub(super) fn complete(state: &mut S3State, context: &Context<'_>) -> Result<Res
         size,
         conditions,
     };
-    let (bucket, key, id) = (context.bucket, context.key, context.upload_id());
-    let stored = state.complete_upload(bucket, key, id, &completion, context.now)?;
+    let (bucket, key) = (context.bucket, context.key);
+    let stored = state.complete_upload(context.upload(), &completion, context.now)?;
     let mut xml = Xml::document("CompleteMultipartUploadResult");
     xml.text("Location", &format!("http://{bucket}.s3.amazonaws.com/{}", url_encode(key)));
     xml.text("Bucket", bucket);
@@ -204,7 +206,7 @@ fn named_part(element: &Element) -> Result<NamedPart> {
 }
 
 pub(super) fn abort(state: &mut S3State, context: &Context<'_>) -> Result<Response> {
-    state.abort_upload(context.bucket, context.key, context.upload_id())?;
+    state.abort_upload(context.upload())?;
     Ok(reply::empty(NO_CONTENT))
 }
 
@@ -212,7 +214,7 @@ pub(super) fn list_parts(state: &S3State, context: &Context<'_>) -> Result<Respo
     let limit = context.limit("max-parts", PAGE)?;
     let marker = context.limit("part-number-marker", usize::from(u16::MAX));
     let marker = context.query("part-number-marker").map_or(Ok(0), |_| marker)?;
-    let upload = state.upload(context.bucket, context.key, context.upload_id())?;
+    let upload = state.upload(context.upload())?;
     let behind = upload.parts.iter().filter(|(number, _)| usize::from(**number) > marker);
     let mut parts = behind.collect::<Vec<_>>();
     let truncated = limit > 0 && parts.len() > limit;

@@ -14,7 +14,8 @@ use crate::s3::state::error::{Result, S3Error};
 use crate::s3::state::tags::OBJECT_TAGS;
 use crate::s3::state::{NewObject, S3State};
 
-/// Answers the upload of a form: its fields without the file, in order, and the file.
+/// Answers the upload of a form: its fields without the file, in order, and the file. The name of the
+/// file comes as a field `filename`.
 pub(crate) fn post_object(
     state: &mut S3State,
     request: &Request,

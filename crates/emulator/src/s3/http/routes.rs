@@ -122,6 +122,10 @@ impl Operation {
 /// Finds the operation of a request.
 pub(super) fn route(context: &Context<'_>) -> Result<Operation> {
     let method = &context.request.method;
+    if *method == Method::OPTIONS && context.request.bucket.is_some() {
+        let message = "CORSResponse: CORS is not enabled for this bucket.";
+        return Err(S3Error::new("AccessForbidden", message));
+    }
     let found = match (&context.request.bucket, &context.request.key) {
         (None, _) => (*method == Method::GET).then_some(Operation::ListBuckets),
         (Some(_), None) => bucket(context, method)?,
@@ -140,7 +144,7 @@ pub(super) fn route(context: &Context<'_>) -> Result<Operation> {
 fn bucket(context: &Context<'_>, method: &Method) -> Result<Option<Operation>> {
     let has = |name: &str| context.query(name).is_some();
     let of = |name: &str, get, put, delete| {
-        has(name).then(|| match *method {
+        has(name).then_some(match *method {
             Method::GET => get,
             Method::PUT => put,
             Method::DELETE => delete,

@@ -15,7 +15,7 @@ const MOST_ELEMENTS: usize = 200_000;
 pub(super) struct Element {
     pub(super) name: String,
     pub(super) text: String,
-    pub(super) children: Vec<Element>,
+    pub(super) children: Vec<Self>,
 }
 
 impl Element {

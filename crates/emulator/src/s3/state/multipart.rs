@@ -19,6 +19,14 @@ pub(crate) const PART_NUMBERS: u16 = 10_000;
 /// For how many completed uploads of a bucket the answer is remembered.
 const REMEMBERED: usize = 10_000;
 
+/// Which upload a request means.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UploadRef<'a> {
+    pub(crate) bucket: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) id: &'a str,
+}
+
 /// A part as the request to complete names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NamedPart {
@@ -70,7 +78,7 @@ impl S3State {
         self.ids.decode(IdKind::Upload, id).ok_or_else(|| S3Error::no_such_upload(id))
     }
 
-    pub(crate) fn upload(&self, bucket: &str, key: &str, id: &str) -> Result<&Upload> {
+    pub(crate) fn upload(&self, UploadRef { bucket, key, id }: UploadRef<'_>) -> Result<&Upload> {
         let uploads = &self.bucket(bucket)?.uploads;
         let number = self.upload_number(id)?;
         uploads.get(&(key.to_owned(), number)).ok_or_else(|| S3Error::no_such_upload(id))
@@ -78,33 +86,29 @@ impl S3State {
 
     pub(crate) fn upload_part(
         &mut self,
-        bucket: &str,
-        key: &str,
-        id: &str,
+        upload_ref: UploadRef<'_>,
         number: u16,
         body: Bytes,
         checksum: Option<Checksum>,
         now: u64,
     ) -> Result<Part> {
-        let upload = self.upload(bucket, key, id)?;
+        let upload = self.upload(upload_ref)?;
         let checksum = part_checksum(upload, checksum, &body)?;
         check_size(&body, self.limits.put_bytes)?;
         let etag = checksum::etag(&body);
         let part = Part { content: Content::new(body), etag, modified: now, checksum };
-        self.keep_part(bucket, key, id, number, part)
+        self.keep_part(upload_ref, number, part)
     }
 
     pub(crate) fn upload_part_copy(
         &mut self,
-        bucket: &str,
-        key: &str,
-        id: &str,
+        upload_ref: UploadRef<'_>,
         number: u16,
         source: &CopySource,
         range: Option<(u64, u64)>,
         now: u64,
     ) -> Result<CopiedPart> {
-        let upload = self.upload(bucket, key, id)?;
+        let upload = self.upload(upload_ref)?;
         let found = self.copy_source(source)?;
         check_readable(found.object, now)?;
         let content = match range {
@@ -122,18 +126,12 @@ impl S3State {
         let source_version_id = found.version_id;
         let etag = checksum::etag(&content.bytes);
         let part = Part { content, etag, modified: now, checksum };
-        let part = self.keep_part(bucket, key, id, number, part)?;
+        let part = self.keep_part(upload_ref, number, part)?;
         Ok(CopiedPart { part, source_version_id })
     }
 
-    fn keep_part(
-        &mut self,
-        bucket: &str,
-        key: &str,
-        id: &str,
-        number: u16,
-        part: Part,
-    ) -> Result<Part> {
+    fn keep_part(&mut self, upload_ref: UploadRef<'_>, number: u16, part: Part) -> Result<Part> {
+        let UploadRef { bucket, key, id } = upload_ref;
         let upload = (key.to_owned(), self.upload_number(id)?);
         let bucket = self.bucket_mut(bucket)?;
         let upload = bucket.uploads.get_mut(&upload).ok_or_else(|| S3Error::no_such_upload(id))?;
@@ -141,8 +139,9 @@ impl S3State {
         Ok(part)
     }
 
-    pub(crate) fn abort_upload(&mut self, bucket: &str, key: &str, id: &str) -> Result<()> {
-        self.upload(bucket, key, id)?;
+    pub(crate) fn abort_upload(&mut self, upload_ref: UploadRef<'_>) -> Result<()> {
+        self.upload(upload_ref)?;
+        let UploadRef { bucket, key, id } = upload_ref;
         let number = self.upload_number(id)?;
         self.bucket_mut(bucket)?.uploads.remove(&(key.to_owned(), number));
         Ok(())
@@ -150,18 +149,17 @@ impl S3State {
 
     pub(crate) fn complete_upload(
         &mut self,
-        bucket: &str,
-        key: &str,
-        id: &str,
+        upload_ref: UploadRef<'_>,
         completion: &Completion,
         now: u64,
     ) -> Result<Stored> {
+        let UploadRef { bucket, key, id } = upload_ref;
         let number = self.upload_number(id)?;
         if let Some(stored) = completed_before(self.bucket(bucket)?, number, key, &completion.parts)
         {
             return Ok(stored);
         }
-        let upload = self.upload(bucket, key, id)?;
+        let upload = self.upload(upload_ref)?;
         check_parts(upload, id, &completion.parts, self.limits.part_min_bytes)?;
         check_kind(upload, completion)?;
         check_total(upload, completion)?;
@@ -337,7 +335,7 @@ fn assemble(upload: &Upload, completion: &Completion) -> Result<Object> {
     let described = parts.iter().map(|(number, part)| ObjectPart {
         number: *number,
         size: part.content.len(),
-        checksum: upload.algorithm.and(part.checksum.clone()),
+        checksum: upload.algorithm.and_then(|_| part.checksum.clone()),
     });
     Ok(Object {
         etag,

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::checksum::ChecksumKind;
 use super::conditions::WriteConditions;
 use super::list::{Line, ListQuery, Start, successor};
-use super::multipart::{Completion, NamedPart};
+use super::multipart::{Completion, NamedPart, UploadRef};
 use super::object::{Headers, StorageClass};
 use super::uploads::Upload;
 use super::{NewObject, S3State};
@@ -29,6 +29,10 @@ fn put(state: &mut S3State, key: &str, body: impl Into<Bytes>) {
         checksum: None,
     };
     state.put("bucket", key, new, &WriteConditions::default(), 2).unwrap();
+}
+
+fn upload_ref<'a>(key: &'a str, id: &'a str) -> UploadRef<'a> {
+    UploadRef { bucket: "bucket", key, id }
 }
 
 fn begin(state: &mut S3State, key: &str) -> String {
@@ -57,12 +61,12 @@ fn what_is_saved_is_loaded() {
     let done = begin(&mut state, "done");
     let open = begin(&mut state, "open");
     let part = state
-        .upload_part("bucket", "done", &done, 1, Bytes::from_static(b"part"), None, 5)
+        .upload_part(upload_ref("done", &done), 1, Bytes::from_static(b"part"), None, 5)
         .unwrap();
-    state.upload_part("bucket", "open", &open, 1, Bytes::from_static(b"rest"), None, 5).unwrap();
+    state.upload_part(upload_ref("open", &open), 1, Bytes::from_static(b"rest"), None, 5).unwrap();
     let parts = vec![NamedPart { number: 1, etag: part.etag, checksums: Vec::new() }];
     let completion = Completion { parts, ..Completion::default() };
-    let stored = state.complete_upload("bucket", "done", &done, &completion, 6).unwrap();
+    let stored = state.complete_upload(upload_ref("done", &done), &completion, 6).unwrap();
     state.save(dir.path()).unwrap();
 
     let mut loaded = S3State::load(dir.path()).unwrap();
@@ -85,8 +89,8 @@ fn what_is_saved_is_loaded() {
         page.lines.iter().map(line).collect::<Vec<_>>()
     };
     assert_eq!(show(&loaded), show(&state));
-    assert_eq!(loaded.upload("bucket", "open", &open).unwrap().parts[&1].content.bytes, "rest");
-    let again = loaded.complete_upload("bucket", "done", &done, &completion, 7).unwrap();
+    assert_eq!(loaded.upload(upload_ref("open", &open)).unwrap().parts[&1].content.bytes, "rest");
+    let again = loaded.complete_upload(upload_ref("done", &done), &completion, 7).unwrap();
     assert_eq!(again, stored);
     put(&mut loaded, "new", "x");
     let ids = show(&loaded).into_iter().map(|(_, id, ..)| id).collect::<BTreeSet<_>>();
@@ -157,8 +161,10 @@ fn model(keys: &BTreeSet<String>, prefix: &str, delimiter: &str, after: &str) ->
     for key in keys.iter().filter(|key| key.starts_with(prefix) && key.as_str() > after) {
         let rest = &key[prefix.len()..];
         let at = if delimiter.is_empty() { None } else { rest.find(delimiter) };
-        let name =
-            at.map_or(key.clone(), |at| key[..prefix.len() + at + delimiter.len()].to_owned());
+        let name = at.map_or_else(
+            || key.clone(),
+            |at| key[..prefix.len() + at + delimiter.len()].to_owned(),
+        );
         if names.last() != Some(&name) {
             names.push(name);
         }

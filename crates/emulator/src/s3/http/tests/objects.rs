@@ -61,6 +61,7 @@ fn missing_things() {
     assert_eq!(s3.get("/none/none").send().error(), is(404, "NoSuchBucket"));
     assert_eq!(s3.put("/none/none").send().error(), is(404, "NoSuchBucket"));
     assert_eq!(s3.call(http::Method::PATCH, "/bkt/k").send().error(), is(405, "MethodNotAllowed"));
+    assert_eq!(s3.call(http::Method::OPTIONS, "/bkt/k").send().error(), is(403, "AccessForbidden"));
 }
 
 #[test]
@@ -272,7 +273,6 @@ fn tags_of_objects() {
     assert_eq!(s3.delete("/bkt/k?tagging").send().status(), 204);
     assert_eq!(s3.get("/bkt/k?tagging").send().all("Key"), Vec::<String>::new());
     assert_eq!(s3.head("/bkt/k").send().header("x-amz-tagging-count"), None);
-    // Tags are no part of the content: they leave its time and its ETag.
     assert_eq!(s3.get("/bkt/none?tagging").send().error(), is(404, "NoSuchKey"));
 }
 
