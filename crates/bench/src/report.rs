@@ -152,7 +152,9 @@ fn costs(suite: &Suite, cases: &[&Case], rows: &[Row]) -> String {
 /// How many instructions a call takes, in thousands.
 fn instructions(suite: &Suite, cases: &[&Case], rows: &[Row]) -> String {
     let cell = |row: &Row| row.instructions.map(|count| format!("{:.1}", count / 1e3));
-    let counted = |case: &&&Case| rows.iter().any(|row| row.op == case.op && cell(row).is_some());
+    let counted = |case: &&&Case| {
+        rows.iter().any(|row| (row.op, row.tasks) == (case.op, case.tasks) && cell(row).is_some())
+    };
     let cases: Vec<_> = cases.iter().filter(counted).copied().collect();
     by_client("thousand instructions", suite, &cases, rows, cell)
 }

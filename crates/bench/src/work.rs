@@ -20,11 +20,11 @@ const PER_DIRECTORY: usize = 1_000;
 pub(crate) enum Extent {
     /// For about that time, after enough calls to know how many that are.
     Time(Duration),
-    /// So many calls of each task, after one that does not count.
+    /// So many calls of each task.
     Calls(u64),
 }
 
-/// Measures calls, after the set-up. `at` is where the case's store is.
+/// Measures calls, after the set-up and a call of each task that does not count. `at` is where the case's store is.
 pub(crate) async fn measure<C: Client>(
     client: C,
     case: &Case,
@@ -39,12 +39,11 @@ pub(crate) async fn measure<C: Client>(
         // It would count as memory of the reads.
         load.contents.fill(Bytes::new());
     }
+    // Connects, and fills what the client keeps from call to call.
+    load.batch(&client, case, 1).await?;
     let calls = match extent {
         Extent::Time(time) => load.calls_in(&client, case, time).await?,
-        Extent::Calls(calls) => {
-            load.batch(&client, case, 1).await?;
-            calls
-        }
+        Extent::Calls(calls) => calls,
     };
     let start = Start::now()?;
     load.batch(&client, case, calls).await?;

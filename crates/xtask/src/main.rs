@@ -21,7 +21,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measure a suite against other crates, in release mode; `local` is one. The table, the report in
+    /// Measure a suite against other crates, in release mode; `local` and `s3` are there. The table, the report in
     /// target/bench and, unless something is left out, the documentation are written.
     #[command(disable_help_flag = true)]
     Bench {
