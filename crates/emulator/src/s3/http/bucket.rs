@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::context::{Context, NO_CONTENT};
+use super::context::Context;
 use super::object_in::check_acl;
 use super::reply;
 use super::xml::Xml;
@@ -70,7 +70,7 @@ pub(super) fn head(state: &S3State, context: &Context<'_>) -> Result<Response> {
 
 pub(super) fn delete(state: &mut S3State, context: &Context<'_>) -> Result<Response> {
     state.delete_bucket(context.bucket)?;
-    Ok(reply::empty(NO_CONTENT))
+    Ok(reply::no_content())
 }
 
 pub(super) fn location(state: &S3State, context: &Context<'_>) -> Result<Response> {
@@ -151,12 +151,12 @@ pub(super) fn put_policy(state: &mut S3State, context: &Context<'_>) -> Result<R
         return Err(S3Error::new("AccessDenied", message));
     }
     state.bucket_mut(context.bucket)?.policy = Some(policy);
-    Ok(reply::empty(NO_CONTENT))
+    Ok(reply::no_content())
 }
 
 pub(super) fn delete_policy(state: &mut S3State, context: &Context<'_>) -> Result<Response> {
     state.bucket_mut(context.bucket)?.policy = None;
-    Ok(reply::empty(NO_CONTENT))
+    Ok(reply::no_content())
 }
 
 pub(super) fn public_access(state: &S3State, context: &Context<'_>) -> Result<Response> {
@@ -190,7 +190,7 @@ pub(super) fn put_public_access(state: &mut S3State, context: &Context<'_>) -> R
 
 pub(super) fn delete_public_access(state: &mut S3State, context: &Context<'_>) -> Result<Response> {
     state.bucket_mut(context.bucket)?.public_access = None;
-    Ok(reply::empty(NO_CONTENT))
+    Ok(reply::no_content())
 }
 
 /// Access control lists: only the owner has any right, and nobody can be given one.

@@ -1,7 +1,5 @@
 //! What a request says, in the terms of S3.
 
-use http::StatusCode;
-
 use crate::http::Request;
 use crate::s3::state::bucket::Bucket;
 use crate::s3::state::checksum::{self, Algorithm, Checksum};
@@ -177,10 +175,6 @@ impl<'a> Context<'a> {
             _ => Ok(()),
         }
     }
-
-    pub(super) fn malformed_unless(&self, good: bool) -> Result<()> {
-        if good { Ok(()) } else { Err(S3Error::malformed_xml()) }
-    }
 }
 
 fn check_announced(name: &str, given: Option<&(Algorithm, String)>) -> Result<()> {
@@ -196,6 +190,3 @@ fn check_announced(name: &str, given: Option<&(Algorithm, String)>) -> Result<()
         )),
     }
 }
-
-/// The answer to something that was removed.
-pub(super) const NO_CONTENT: StatusCode = StatusCode::NO_CONTENT;

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::context::{Context, NO_CONTENT};
+use super::context::Context;
 use super::object_in::storage_class;
 use super::reply;
 use super::tagging;
@@ -47,7 +47,7 @@ pub(super) fn put(state: &mut S3State, context: &Context<'_>) -> Result<Response
 
 pub(super) fn delete(state: &mut S3State, context: &Context<'_>) -> Result<Response> {
     state.bucket_mut(context.bucket)?.lifecycle = None;
-    Ok(reply::empty(NO_CONTENT))
+    Ok(reply::no_content())
 }
 
 fn rule(element: &Element) -> Result<Rule> {

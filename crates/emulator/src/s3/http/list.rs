@@ -1,7 +1,5 @@
 //! Listings of objects and of versions.
 
-use http::StatusCode;
-
 use super::context::Context;
 use super::reply;
 use super::xml::{Xml, url_encode};
@@ -289,7 +287,5 @@ pub(super) fn buckets(state: &S3State, context: &Context<'_>) -> Result<Response
     if !prefix.is_empty() {
         xml.text("Prefix", prefix);
     }
-    let mut response = reply::xml(xml);
-    response.status = StatusCode::OK;
-    Ok(response)
+    Ok(reply::xml(xml))
 }

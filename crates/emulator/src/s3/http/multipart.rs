@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::context::{Context, NO_CONTENT};
+use super::context::Context;
 use super::reply;
 use super::write::source;
 use super::xml::{Xml, url_encode};
@@ -207,7 +207,7 @@ fn named_part(element: &Element) -> Result<NamedPart> {
 
 pub(super) fn abort(state: &mut S3State, context: &Context<'_>) -> Result<Response> {
     state.abort_upload(context.upload())?;
-    Ok(reply::empty(NO_CONTENT))
+    Ok(reply::no_content())
 }
 
 pub(super) fn list_parts(state: &S3State, context: &Context<'_>) -> Result<Response> {

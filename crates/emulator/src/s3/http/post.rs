@@ -118,7 +118,7 @@ impl<'a> Form<'a> {
                 response.status = StatusCode::CREATED;
                 response
             }
-            _ => reply::empty(StatusCode::NO_CONTENT),
+            _ => reply::no_content(),
         }
     }
 }

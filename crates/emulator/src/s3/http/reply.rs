@@ -11,6 +11,11 @@ pub(super) fn empty(status: StatusCode) -> Response {
     Response { status, headers: HeaderMap::new(), body: Bytes::new() }
 }
 
+/// The answer to something that was removed.
+pub(super) fn no_content() -> Response {
+    empty(StatusCode::NO_CONTENT)
+}
+
 /// 200 with a document.
 pub(super) fn xml(xml: Xml) -> Response {
     let mut response = empty(StatusCode::OK);

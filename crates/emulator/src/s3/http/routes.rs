@@ -71,6 +71,24 @@ const FIXED: [&str; 11] = [
     "accelerate",
 ];
 
+/// Configurations of a bucket that are not kept. Without this list a request to delete one of them would
+/// be one to delete the bucket.
+const UNKNOWN_OF_BUCKETS: [&str; 9] = [
+    "abac",
+    "analytics",
+    "intelligent-tiering",
+    "inventory",
+    "metadataConfiguration",
+    "metadataTable",
+    "metrics",
+    "object-ownership",
+    "session",
+];
+
+/// What is asked of objects and not done, or done only by the methods that are looked at before.
+const UNKNOWN_OF_OBJECTS: [&str; 8] =
+    ["acl", "attributes", "encryption", "renameObject", "restore", "select", "torrent", "uploads"];
+
 impl Operation {
     /// The permission that it needs.
     pub(super) const fn action(self, version: bool) -> &'static str {
@@ -141,37 +159,44 @@ pub(super) fn route(context: &Context<'_>) -> Result<Operation> {
     })
 }
 
-fn bucket(context: &Context<'_>, method: &Method) -> Result<Option<Operation>> {
-    let has = |name: &str| context.query(name).is_some();
+/// The configurations that can be changed: none if the request means no such, the inner none if it cannot
+/// be done to it.
+fn configuration(context: &Context<'_>, method: &Method) -> Option<Option<Operation>> {
+    use Operation as Op;
     let of = |name: &str, get, put, delete| {
-        has(name).then_some(match *method {
-            Method::GET => get,
+        context.query(name).map(|_| match *method {
+            Method::GET => Some(get),
             Method::PUT => put,
             Method::DELETE => delete,
             _ => None,
         })
     };
-    use Operation as Op;
-    let configurations = [
-        of("location", Some(Op::GetLocation), None, None),
-        of("versioning", Some(Op::GetVersioning), Some(Op::PutVersioning), None),
-        of("lifecycle", Some(Op::GetLifecycle), Some(Op::PutLifecycle), Some(Op::DeleteLifecycle)),
+    let all = [
+        of("location", Op::GetLocation, None, None),
+        of("versioning", Op::GetVersioning, Some(Op::PutVersioning), None),
+        of("lifecycle", Op::GetLifecycle, Some(Op::PutLifecycle), Some(Op::DeleteLifecycle)),
         of(
             "tagging",
-            Some(Op::GetBucketTagging),
+            Op::GetBucketTagging,
             Some(Op::PutBucketTagging),
             Some(Op::DeleteBucketTagging),
         ),
-        of("policy", Some(Op::GetPolicy), Some(Op::PutPolicy), Some(Op::DeletePolicy)),
-        of("policyStatus", Some(Op::GetPolicyStatus), None, None),
+        of("policy", Op::GetPolicy, Some(Op::PutPolicy), Some(Op::DeletePolicy)),
+        of("policyStatus", Op::GetPolicyStatus, None, None),
         of(
             "publicAccessBlock",
-            Some(Op::GetPublicAccess),
+            Op::GetPublicAccess,
             Some(Op::PutPublicAccess),
             Some(Op::DeletePublicAccess),
         ),
     ];
-    if let Some(found) = configurations.into_iter().flatten().next() {
+    all.into_iter().flatten().next()
+}
+
+fn bucket(context: &Context<'_>, method: &Method) -> Result<Option<Operation>> {
+    use Operation as Op;
+    let has = |name: &str| context.query(name).is_some();
+    if let Some(found) = configuration(context, method) {
         return Ok(found);
     }
     if let Some(name) = FIXED.into_iter().find(|name| has(name)) {
@@ -180,6 +205,9 @@ fn bucket(context: &Context<'_>, method: &Method) -> Result<Option<Operation>> {
             Method::PUT if name == "acl" => Ok(Some(Op::PutBucketAcl)),
             _ => Err(S3Error::not_implemented(name)),
         };
+    }
+    if let Some(name) = UNKNOWN_OF_BUCKETS.into_iter().find(|name| has(name)) {
+        return Err(S3Error::not_implemented(name));
     }
     Ok(match *method {
         Method::GET if has("versions") => Some(Op::ListVersions),
@@ -210,27 +238,33 @@ fn object(context: &Context<'_>, method: &Method) -> Result<Option<Operation>> {
             return Ok(Some(Op::GetLock(name)));
         }
     }
-    if let Some(name) = ["torrent", "select"].into_iter().find(|name| has(name)) {
-        return Err(S3Error::not_implemented(name));
-    }
-    Ok(match *method {
+    let found = match *method {
         Method::GET if has("tagging") => Some(Op::GetTagging),
         Method::GET if has("acl") => Some(Op::GetObjectAcl),
         Method::GET if has("attributes") => Some(Op::GetAttributes),
         Method::GET if uploads => Some(Op::ListParts),
-        Method::GET => Some(Op::GetObject),
-        Method::HEAD => Some(Op::HeadObject),
         Method::PUT if has("tagging") => Some(Op::PutTagging),
         Method::PUT if has("acl") => Some(Op::PutObjectAcl),
         Method::PUT if uploads && copies => Some(Op::UploadPartCopy),
         Method::PUT if uploads => Some(Op::UploadPart),
-        Method::PUT if copies => Some(Op::CopyObject),
-        Method::PUT => Some(Op::PutObject),
         Method::POST if has("uploads") => Some(Op::CreateUpload),
         Method::POST if uploads => Some(Op::CompleteUpload),
         Method::POST if has("restore") => Some(Op::Restore),
         Method::DELETE if has("tagging") => Some(Op::DeleteTagging),
         Method::DELETE if uploads => Some(Op::AbortUpload),
+        _ => None,
+    };
+    if found.is_some() {
+        return Ok(found);
+    }
+    if let Some(name) = UNKNOWN_OF_OBJECTS.into_iter().find(|name| has(name)) {
+        return Err(S3Error::not_implemented(name));
+    }
+    Ok(match *method {
+        Method::GET => Some(Op::GetObject),
+        Method::HEAD => Some(Op::HeadObject),
+        Method::PUT if copies => Some(Op::CopyObject),
+        Method::PUT => Some(Op::PutObject),
         Method::DELETE => Some(Op::DeleteObject),
         _ => None,
     })

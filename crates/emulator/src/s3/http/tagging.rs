@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::context::{Context, NO_CONTENT};
+use super::context::Context;
 use super::reply;
 use super::xml::Xml;
 use super::xml_in::Element;
@@ -62,7 +62,7 @@ pub(super) fn put_object(state: &mut S3State, context: &Context<'_>) -> Result<R
 }
 
 pub(super) fn delete_object(state: &mut S3State, context: &Context<'_>) -> Result<Response> {
-    change_object(state, context, Vec::new(), NO_CONTENT)
+    change_object(state, context, Vec::new(), StatusCode::NO_CONTENT)
 }
 
 fn change_object(
@@ -95,10 +95,10 @@ pub(super) fn put_bucket(state: &mut S3State, context: &Context<'_>) -> Result<R
     context.verified_body()?;
     let tags = parse(&context.request.body, tags::BUCKET_TAGS)?;
     state.bucket_mut(context.bucket)?.tags = tags;
-    Ok(reply::empty(NO_CONTENT))
+    Ok(reply::no_content())
 }
 
 pub(super) fn delete_bucket(state: &mut S3State, context: &Context<'_>) -> Result<Response> {
     state.bucket_mut(context.bucket)?.tags = Vec::new();
-    Ok(reply::empty(NO_CONTENT))
+    Ok(reply::no_content())
 }

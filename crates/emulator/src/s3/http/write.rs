@@ -3,7 +3,7 @@
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
-use super::context::{Context, NO_CONTENT};
+use super::context::Context;
 use super::reply;
 use super::xml::Xml;
 use super::xml_in::Element;
@@ -125,7 +125,7 @@ pub(super) fn delete(state: &mut S3State, context: &Context<'_>) -> Result<Respo
     let if_match = context.header("if-match").map(ETags::parse);
     let (bucket, key, version) = (context.bucket, context.key, context.version()?);
     let deleted = state.delete(bucket, key, version, if_match.as_ref(), context.now)?;
-    let mut response = reply::empty(NO_CONTENT);
+    let mut response = reply::no_content();
     if let Some(version) = &deleted.version_id {
         reply::set(&mut response, "x-amz-version-id", version);
     }
@@ -143,9 +143,9 @@ pub(super) fn delete_many(state: &mut S3State, context: &Context<'_>) -> Result<
     document.only(&["Object", "Quiet"])?;
     let quiet = document.boolean("Quiet")?.unwrap_or(false);
     let objects = document.all("Object").collect::<Vec<_>>();
-    context.malformed_unless((1..=DELETE_KEYS).contains(&objects.len()))?;
+    well_formed((1..=DELETE_KEYS).contains(&objects.len()))?;
     for object in &objects {
-        context.malformed_unless(object.text_of("Key").is_some_and(|key| !key.is_empty()))?;
+        well_formed(object.text_of("Key").is_some_and(|key| !key.is_empty()))?;
     }
 
     let mut xml = Xml::document("DeleteResult");
@@ -168,6 +168,10 @@ pub(super) fn delete_many(state: &mut S3State, context: &Context<'_>) -> Result<
         }
     }
     Ok(reply::xml(xml))
+}
+
+fn well_formed(good: bool) -> Result<()> {
+    if good { Ok(()) } else { Err(S3Error::malformed_xml()) }
 }
 
 fn delete_one(

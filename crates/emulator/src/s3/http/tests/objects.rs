@@ -324,6 +324,10 @@ fn what_is_not_done_is_said() {
     assert_eq!(grant.error(), is(400, "AccessControlListNotSupported"));
     assert_eq!(s3.get("/bkt/k?retention").send().error(), is(400, "InvalidRequest"));
     assert_eq!(s3.get("/bkt/k?torrent").send().error(), is(501, "NotImplemented"));
+    assert_eq!(s3.delete("/bkt/k?acl").send().error(), is(501, "NotImplemented"));
+    assert_eq!(s3.put("/bkt/k?renameObject").send().error(), is(501, "NotImplemented"));
+    assert_eq!(s3.delete("/bkt?inventory&id=1").send().error(), is(501, "NotImplemented"));
+    assert_eq!(s3.head("/bkt/k").send().status(), 200);
     assert!(s3.get("/bkt/k?acl").send().body().contains("FULL_CONTROL"));
 }
 
