@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode, response};
 use polycloud_core::clock::Clock;
 use polycloud_core::{Error, ErrorKind, Outcome, Retry};
 
-use crate::client::{Progress, ResponseBody, SendError, SendErrorKind};
+use crate::client::{Progress, RequestBody, ResponseBody, SendError, SendErrorKind};
 use crate::retry_after::retry_after;
 use crate::service::{Answer, Reason, Refusal, Service};
 use crate::time::parse_http_date;
@@ -70,7 +70,21 @@ impl From<SendError> for Fault {
 impl<S: Service> Inner<S> {
     pub(crate) async fn attempt(&self, call: &Call<'_>, want: Want) -> Result<Taken, Fault> {
         let mut request = (call.make)().map_err(before_sending)?;
-        self.service.authorize(&mut request, self.server_time()).await.map_err(before_sending)?;
+        let authorized = self.service.authorize(&mut request, self.server_time()).await;
+        let credentials = authorized.map_err(before_sending)?;
+        let result = self.exchange(call, want, request).await;
+        if let (Err(Fault { reason: Reason::Expired, .. }), Some(used)) = (&result, credentials) {
+            self.service.forget(&used);
+        }
+        result
+    }
+
+    async fn exchange(
+        &self,
+        call: &Call<'_>,
+        want: Want,
+        request: http::Request<RequestBody>,
+    ) -> Result<Taken, Fault> {
         let progress = request.body().progress().cloned();
         let sent = self.first_byte(self.client.send(request), progress.as_ref()).await;
         let (head, mut body) = match sent {

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::{HeaderMap, StatusCode};
@@ -11,10 +12,14 @@ use crate::client::RequestBody;
 ///
 /// This is all that the retry loop knows of a provider.
 pub trait Service: fmt::Debug + Send + Sync + 'static {
+    /// What requests are authorised by.
+    type Credentials: Send + Sync;
+
     /// The provider's name in errors, spans and metrics.
     fn provider(&self) -> &'static str;
 
-    /// Puts credentials on a request. Called once for every attempt, with the time as the server has it.
+    /// Puts credentials on a request and returns them, unless there are none to be renewed. Called once for
+    /// every attempt, with the time as the server has it.
     ///
     /// # Errors
     /// `Unauthenticated` if there are no credentials, and those of fetching them.
@@ -22,10 +27,11 @@ pub trait Service: fmt::Debug + Send + Sync + 'static {
         &self,
         request: &mut http::Request<RequestBody>,
         now: SystemTime,
-    ) -> impl Future<Output = Result<()>> + Send;
+    ) -> impl Future<Output = Result<Option<Arc<Self::Credentials>>>> + Send;
 
-    /// Drops credentials that are kept, because the provider calls them expired.
-    fn forget_credentials(&self);
+    /// Drops these credentials, and no others that may have taken their place, because the provider
+    /// calls them expired.
+    fn forget(&self, credentials: &Arc<Self::Credentials>);
 
     /// Says what a refusal means.
     fn refusal(&self, answer: &Answer<'_>) -> Refusal;

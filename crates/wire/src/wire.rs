@@ -340,7 +340,6 @@ impl Tries {
         match (fault.reason, fault.date) {
             (Reason::Expired, _) if !self.renewed => {
                 self.renewed = true;
-                inner.service.forget_credentials();
                 return Ok(Duration::ZERO);
             }
             (Reason::Skewed, Some(date)) if !self.skewed => {

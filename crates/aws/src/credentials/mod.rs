@@ -10,7 +10,7 @@ use polycloud_core::{Error, ErrorKind, Result};
 use polycloud_wire::redact::Secret;
 use polycloud_wire::token::TokenCache;
 
-pub(crate) use self::chain::{Chain, Role};
+pub(crate) use self::chain::{Chain, Role, behavior};
 use crate::Session;
 
 /// What a request is signed with.
@@ -111,12 +111,10 @@ impl CredentialSource {
         }
     }
 
-    /// Drops what was fetched, because the service calls it expired.
-    pub(crate) fn forget(&self) {
-        if let Source::Fetched(cache) = &self.0
-            && let Some(credentials) = cache.cached()
-        {
-            cache.invalidate(&credentials);
+    /// Drops these credentials, because the service calls them expired.
+    pub(crate) fn forget(&self, credentials: &Arc<Credentials>) {
+        if let Source::Fetched(cache) = &self.0 {
+            cache.invalidate(credentials);
         }
     }
 }

@@ -1,10 +1,11 @@
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use polycloud_core::Result;
 use polycloud_wire::client::RequestBody;
 use polycloud_wire::{Answer, Refusal, Service};
 
-use crate::credentials::CredentialSource;
+use crate::credentials::{CredentialSource, Credentials};
 use crate::error;
 use crate::sign::SigV4;
 
@@ -16,6 +17,8 @@ pub(crate) struct S3Service {
 }
 
 impl Service for S3Service {
+    type Credentials = Credentials;
+
     fn provider(&self) -> &'static str {
         crate::PROVIDER
     }
@@ -24,19 +27,19 @@ impl Service for S3Service {
         &self,
         request: &mut http::Request<RequestBody>,
         now: SystemTime,
-    ) -> Result<()> {
+    ) -> Result<Option<Arc<Credentials>>> {
         let credentials = match self.credentials.cached() {
             Some(credentials) => Some(credentials),
             None => self.credentials.get().await?,
         };
-        match credentials {
-            Some(credentials) => self.signer.sign(request, &credentials, now),
-            None => Ok(()),
+        if let Some(credentials) = &credentials {
+            self.signer.sign(request, credentials, now)?;
         }
+        Ok(credentials)
     }
 
-    fn forget_credentials(&self) {
-        self.credentials.forget();
+    fn forget(&self, credentials: &Arc<Credentials>) {
+        self.credentials.forget(credentials);
     }
 
     fn refusal(&self, answer: &Answer<'_>) -> Refusal {

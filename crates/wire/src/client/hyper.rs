@@ -49,6 +49,7 @@ pub struct HyperClientBuilder {
     connect_timeout: Duration,
     idle_timeout: Duration,
     idle_connections: usize,
+    #[cfg(feature = "http2")]
     http2_connections: usize,
     tls: TlsConfig,
     connector: Option<Arc<dyn Connector>>,
@@ -60,6 +61,7 @@ impl Default for HyperClientBuilder {
             connect_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(20),
             idle_connections: usize::MAX,
+            #[cfg(feature = "http2")]
             http2_connections: 0,
             tls: TlsConfig::default(),
             connector: None,

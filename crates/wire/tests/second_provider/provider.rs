@@ -1,7 +1,7 @@
 //! The provider's backend, as one would be written.
 
 use std::ops::Range;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -94,15 +94,21 @@ fn hidden_refusal(answer: &Answer<'_>) -> Option<Refusal> {
 struct SignIn;
 
 impl Service for SignIn {
+    type Credentials = ();
+
     fn provider(&self) -> &'static str {
         "nimbus"
     }
 
-    async fn authorize(&self, _: &mut Request<RequestBody>, _: SystemTime) -> Result<()> {
-        Ok(())
+    async fn authorize(
+        &self,
+        _: &mut Request<RequestBody>,
+        _: SystemTime,
+    ) -> Result<Option<Arc<()>>> {
+        Ok(None)
     }
 
-    fn forget_credentials(&self) {}
+    fn forget(&self, _: &Arc<()>) {}
 
     fn refusal(&self, answer: &Answer<'_>) -> Refusal {
         refusal(answer)
@@ -144,29 +150,31 @@ impl TokenSource<Secret> for Tokens {
 #[derive(Debug)]
 struct Nimbus {
     tokens: TokenCache<Secret>,
-    used: Mutex<Option<Arc<Secret>>>,
 }
 
 impl Service for Nimbus {
+    type Credentials = Secret;
+
     fn provider(&self) -> &'static str {
         "nimbus"
     }
 
-    async fn authorize(&self, request: &mut Request<RequestBody>, now: SystemTime) -> Result<()> {
+    async fn authorize(
+        &self,
+        request: &mut Request<RequestBody>,
+        now: SystemTime,
+    ) -> Result<Option<Arc<Secret>>> {
         let token = self.tokens.get().await?;
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose())).unwrap();
         bearer.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, bearer);
         let time = HeaderValue::try_from(CivilTime::from(now).compact()).unwrap();
         request.headers_mut().insert("nimbus-time", time);
-        *self.used.lock().unwrap() = Some(token);
-        Ok(())
+        Ok(Some(token))
     }
 
-    fn forget_credentials(&self) {
-        if let Some(used) = self.used.lock().unwrap().take() {
-            self.tokens.invalidate(&used);
-        }
+    fn forget(&self, token: &Arc<Secret>) {
+        self.tokens.invalidate(token);
     }
 
     fn refusal(&self, answer: &Answer<'_>) -> Refusal {
@@ -205,7 +213,7 @@ impl Items {
             .build();
         let source = Arc::new(Tokens { wire: sign_in, client_secret: Secret::new("c4n4ry") });
         let tokens = TokenCache::new(source, Arc::clone(&clock), random.clone());
-        let service = Nimbus { tokens, used: Mutex::default() };
+        let service = Nimbus { tokens };
         Self(Wire::builder(service, http).clock(clock).random(random).retry(retry).build())
     }
 

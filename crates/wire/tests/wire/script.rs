@@ -23,20 +23,33 @@ pub(crate) struct Madeup {
 }
 
 impl Service for Madeup {
+    type Credentials = u32;
+
     fn provider(&self) -> &'static str {
         "madeup"
     }
 
-    async fn authorize(&self, request: &mut Request<RequestBody>, now: SystemTime) -> Result<()> {
-        let mut token = format!("token-{}", self.generation.load(Ordering::SeqCst));
+    async fn authorize(
+        &self,
+        request: &mut Request<RequestBody>,
+        now: SystemTime,
+    ) -> Result<Option<Arc<u32>>> {
+        let generation = self.generation.load(Ordering::SeqCst);
+        let mut token = format!("token-{generation}");
         let at = now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         write!(token, " at {at}").unwrap();
         request.headers_mut().insert("authorization", token.parse().unwrap());
-        Ok(())
+        Ok(Some(Arc::new(generation)))
     }
 
-    fn forget_credentials(&self) {
-        self.generation.fetch_add(1, Ordering::SeqCst);
+    fn forget(&self, generation: &Arc<u32>) {
+        let next = **generation + 1;
+        let _taken = self.generation.compare_exchange(
+            **generation,
+            next,
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        );
     }
 
     fn refusal(&self, answer: &Answer<'_>) -> Refusal {
