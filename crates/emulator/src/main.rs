@@ -1,0 +1,143 @@
+//! An emulator as a program: prints where it is in one line of JSON, and serves until it is stopped.
+
+use std::io::{self, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Parser;
+use polycloud_emulator::{Credentials, Emulator};
+use serde_json::json;
+
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// Emulates Amazon S3, STS and the instance metadata service.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Where S3 listens; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS", default_value_t = ANY)]
+    s3: SocketAddr,
+    /// Where STS listens.
+    #[arg(long, value_name = "ADDRESS", default_value_t = ANY)]
+    sts: SocketAddr,
+    /// Where the metadata service listens.
+    #[arg(long, value_name = "ADDRESS", default_value_t = ANY)]
+    imds: SocketAddr,
+    /// Keeps the state of S3 in this folder.
+    #[arg(long, value_name = "DIR")]
+    persist: Option<PathBuf>,
+    /// The access key of the test account.
+    #[arg(long, value_name = "KEY", requires = "secret_key")]
+    access_key: Option<String>,
+    /// Its secret key.
+    #[arg(long, value_name = "SECRET", requires = "access_key")]
+    secret_key: Option<String>,
+    /// The region.
+    #[arg(long, default_value = "us-east-1")]
+    region: String,
+    /// A domain under which names of hosts begin with names of buckets.
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Vec<String>,
+    /// A bucket to begin with.
+    #[arg(long, value_name = "NAME")]
+    bucket: Vec<String>,
+}
+
+#[tokio::main]
+async fn main() -> io::Result<()> {
+    let arguments = Arguments::parse();
+    let mut builder = Emulator::builder()
+        .s3_address(arguments.s3)
+        .sts_address(arguments.sts)
+        .imds_address(arguments.imds)
+        .region(arguments.region);
+    if let (Some(access_key), Some(secret_key)) = (arguments.access_key, arguments.secret_key) {
+        builder = builder.test_credentials(Credentials::new(access_key, secret_key));
+    }
+    if let Some(dir) = arguments.persist {
+        builder = builder.persist(dir);
+    }
+    for domain in arguments.domain {
+        builder = builder.domain(domain);
+    }
+    // Asked for before the line is printed, so that a signal sent at once is not missed.
+    let stop = Stop::new()?;
+    let emulator = builder.start().await?;
+    for bucket in &arguments.bucket {
+        create(&emulator, bucket)?;
+    }
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", description(&emulator))?;
+    out.flush()?;
+    drop(out);
+    stop.wait().await
+}
+
+/// Creates a bucket, unless it is there from an earlier run.
+fn create(emulator: &Emulator, bucket: &str) -> io::Result<()> {
+    match emulator.create_bucket(bucket) {
+        Err(error) if error.to_string().contains("<Code>BucketAlreadyOwnedByYou</Code>") => Ok(()),
+        result => result,
+    }
+}
+
+/// What a client needs.
+fn description(emulator: &Emulator) -> serde_json::Value {
+    let credentials = emulator.credentials();
+    json!({
+        "s3": emulator.s3_url(),
+        "sts": emulator.sts_url(),
+        "imds": emulator.imds_url(),
+        "access_key": credentials.access_key,
+        "secret_key": credentials.secret_key,
+        "region": emulator.region(),
+        "env": {
+            "AWS_ENDPOINT_URL_S3": emulator.s3_url(),
+            "AWS_ENDPOINT_URL_STS": emulator.sts_url(),
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": emulator.imds_url(),
+            "AWS_ACCESS_KEY_ID": credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+            "AWS_REGION": emulator.region(),
+            "AWS_DEFAULT_REGION": emulator.region(),
+        },
+    })
+}
+
+/// The signals that stop the program.
+#[cfg(unix)]
+struct Stop {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Stop {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn wait(mut self) -> io::Result<()> {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(not(unix))]
+struct Stop;
+
+#[cfg(not(unix))]
+impl Stop {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn wait(self) -> io::Result<()> {
+        tokio::signal::ctrl_c().await
+    }
+}
