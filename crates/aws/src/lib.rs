@@ -3,6 +3,8 @@
 //! [`S3Store`] is one bucket of Amazon S3, or of a service that speaks its protocol, opened by an
 //! [`S3Config`]. The crate `polycloud` opens it by URL: `s3://bucket?region=eu-west-1`.
 
+#[cfg(feature = "admin")]
+mod admin;
 mod config;
 mod credentials;
 mod error;
@@ -14,6 +16,8 @@ mod smithy;
 
 pub use polycloud_wire::redact::Secret;
 
+#[cfg(feature = "admin")]
+pub use self::admin::S3Buckets;
 pub use self::config::{Encryption, Preset, S3Config, UploadChecksum};
 #[cfg(feature = "s3")]
 pub use self::s3::{PostForm, PostPolicy, S3Store};

@@ -1,8 +1,12 @@
-//! Our HTTP client as the one that the AWS SDK sends by.
+//! Our HTTP client as the one that the AWS SDK sends by, and our clock as the one that it waits by.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
 
+use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
+use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::http::{
     HttpClient as SdkHttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings,
     SharedHttpConnector,
@@ -15,6 +19,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use futures::future::{Either, select};
 use http_body::Body as _;
+use polycloud_core::clock::{Clock, Sleep as ClockSleep};
 use polycloud_wire::client::{
     HttpClient, Reached, RequestBody, ResponseBody, SendError, SendErrorKind,
 };
@@ -51,18 +56,13 @@ impl SdkHttpClient for SmithyClient {
 struct Connector {
     client: Arc<dyn HttpClient>,
     limit: Option<Duration>,
-    timer: Option<aws_smithy_async::rt::sleep::SharedAsyncSleep>,
+    timer: Option<SharedAsyncSleep>,
 }
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let client = Arc::clone(&self.client);
-        let sleep = match (self.limit, &self.timer) {
-            (Some(limit), Some(timer)) => {
-                Some(aws_smithy_async::rt::sleep::AsyncSleep::sleep(timer, limit))
-            }
-            _ => None,
-        };
+        let sleep = self.limit.zip(self.timer.as_ref()).map(|(limit, timer)| timer.sleep(limit));
         HttpConnectorFuture::new(async move {
             let exchange = Box::pin(exchange(client, request));
             let Some(sleep) = sleep else { return exchange.await };
@@ -71,6 +71,40 @@ impl HttpConnector for Connector {
                 Either::Right(_) => Err(ConnectorError::timeout("the answer took too long".into())),
             }
         })
+    }
+}
+
+/// Waits, and tells the time, by a clock of ours.
+#[derive(Debug, Clone)]
+pub(crate) struct SmithyClock(Arc<dyn Clock>);
+
+impl SmithyClock {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self(clock)
+    }
+}
+
+impl TimeSource for SmithyClock {
+    fn now(&self) -> SystemTime {
+        self.0.now()
+    }
+}
+
+impl AsyncSleep for SmithyClock {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        Sleep::new(Shareable(Mutex::new(self.0.sleep(duration))))
+    }
+}
+
+/// A sleep that may be looked at from several threads, as the SDK demands, though none does.
+struct Shareable(Mutex<ClockSleep>);
+
+impl Future for Shareable {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let sleep = self.get_mut().0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        sleep.as_mut().poll(context)
     }
 }
 

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use percent_encoding::percent_decode_str;
 
 use crate::options::Options;
-use crate::{Error, Result};
+use crate::{Error, Result, schemes};
 
 /// A URL that names a store or a compute backend, taken apart.
 ///
@@ -53,9 +53,24 @@ impl Address {
         &self.options
     }
 
-    /// Takes out the option that works for every store, so that backends do not see it.
+    /// Takes out the option that works for every store, so that backends do not see it. Where the host
+    /// alone names a bucket, the path is a directory in it, and so another way to write the option.
     pub(crate) fn take_prefix(&mut self) -> Result<Option<String>> {
-        self.options.take_text("prefix")
+        let option = self.options.take_text("prefix")?;
+        if !schemes::has_directory_as_path(&self.scheme) {
+            return Ok(option);
+        }
+        let path = std::mem::take(&mut self.path);
+        let directory = path.strip_prefix('/').unwrap_or(&path);
+        match (directory.is_empty(), option) {
+            (true, option) => Ok(option),
+            (false, None) if directory.ends_with('/') => Ok(Some(directory.to_owned())),
+            (false, None) => Ok(Some(format!("{directory}/"))),
+            (false, Some(_)) => Err(Error::config(format!(
+                "the path of a URL of {} is its prefix: leave out one of the two",
+                self.scheme
+            ))),
+        }
     }
 }
 

@@ -40,6 +40,10 @@ macro_rules! backends {
         $(#[doc = $doc])+
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
+        #[allow(
+            clippy::large_enum_variant,
+            reason = "there are a few of these in a program, and a box would show in `match`"
+        )]
         pub enum $name {
             $(
                 $(#[doc = $about])+
@@ -111,6 +115,8 @@ backends! {
     "file" if (all(feature = "local", unix)) => File(polycloud_local::FileConfig),
     /// `memory:` and `memory://bucket`: the memory of this process.
     "memory" if (feature = "local") => Memory(polycloud_local::MemoryConfig),
+    /// `s3://bucket`: a bucket of Amazon S3, or of a service that speaks its protocol.
+    "s3" if (feature = "aws-s3") => S3(polycloud_aws::S3Config),
 }
 
 backends! {
@@ -166,7 +172,7 @@ impl StoreConfig {
         self
     }
 
-    /// The URL that stands for this configuration.
+    /// The URL that stands for this configuration, but for its secrets, which are left out.
     ///
     /// # Errors
     /// [`Config`](crate::ErrorKind::Config) if a field cannot be written in a URL: a path that is not UTF-8.

@@ -5,6 +5,8 @@
 //! | feature | brings |
 //! | --- | --- |
 //! | `local` (default) | [`local`]: stores in memory and in files, instances as process groups |
+//! | `aws-s3` | `aws`: Amazon S3 and services that speak its protocol |
+//! | `aws` | all of Amazon's, which so far is `aws-s3` |
 //!
 //! # Where things are
 //!
@@ -16,12 +18,17 @@
 //! - [`Error`] and [`ErrorKind`]: what can go wrong, the same on every provider.
 #![cfg_attr(
     not(feature = "local"),
-    allow(unused, reason = "without a backend there is nothing to configure or to open")
+    allow(
+        unused,
+        reason = "without a backend there is nothing to configure or to open, and only this one has a compute"
+    )
 )]
 
 use std::sync::Arc;
 
 mod address;
+#[cfg(feature = "aws-s3")]
+mod aws_backend;
 mod config;
 #[cfg(feature = "local")]
 mod local_backend;
@@ -30,6 +37,8 @@ pub mod prelude;
 mod registry;
 mod schemes;
 
+#[cfg(feature = "aws-s3")]
+pub use polycloud_aws as aws;
 pub use polycloud_core::compute::{Compute, ComputeExt};
 pub use polycloud_core::object::{ObjectStore, ObjectStoreExt};
 pub use polycloud_core::{
@@ -44,7 +53,7 @@ pub use self::config::{ComputeBackend, ComputeConfig, StoreBackend, StoreConfig}
 pub use self::options::Options;
 pub use self::registry::Registry;
 
-/// Opens a store by its URL, such as `file:///data/bucket` or `memory:`.
+/// Opens a store by its URL, such as `file:///data/bucket`, `s3://bucket` or `memory:`.
 ///
 /// Every call uses a [`Registry`] of its own. So each `memory:` and each `memory://bucket` that is
 /// opened here is a new, empty store: share the returned [`Arc`], or open through one [`Registry`] to

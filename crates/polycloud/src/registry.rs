@@ -51,6 +51,9 @@ pub(crate) struct Shared {
     /// The buckets that `memory://name` means.
     #[cfg(feature = "local")]
     pub(crate) memory: polycloud_local::MemoryBuckets,
+    /// The connections to Amazon's services and their like.
+    #[cfg(feature = "aws-s3")]
+    pub(crate) aws: polycloud_aws::Session,
 }
 
 impl Registry {
@@ -99,7 +102,8 @@ impl Registry {
     /// Opens a store by its URL.
     ///
     /// The option `prefix` works for every scheme: the store then shows only the keys that begin with
-    /// it, without it. Opening makes no request to a cloud; what a local backend does is said in its own
+    /// it, without it. The path of an `s3` URL is another way to write it: `s3://bucket/logs` has the
+    /// prefix `logs/`. Opening makes no request to a cloud; what a local backend does is said in its own
     /// documentation.
     ///
     /// # Errors

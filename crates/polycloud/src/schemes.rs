@@ -21,13 +21,18 @@ const SCHEMES: [(&str, &str, Feature); 9] = [
     ("file", "local", enabled(cfg!(feature = "local"))),
     ("memory", "local", enabled(cfg!(feature = "local"))),
     ("local", "local", enabled(cfg!(feature = "local"))),
-    ("s3", "aws", Feature::Planned),
-    ("aws", "aws", Feature::Planned),
+    ("s3", "aws-s3", enabled(cfg!(feature = "aws-s3"))),
+    ("aws", "aws-ec2", Feature::Planned),
     ("gs", "gcp", Feature::Planned),
     ("gcp", "gcp", Feature::Planned),
     ("az", "azure", Feature::Planned),
     ("azure", "azure", Feature::Planned),
 ];
+
+/// Whether the path of a URL is a directory in the bucket that its host names.
+pub(crate) fn has_directory_as_path(scheme: &str) -> bool {
+    scheme == "s3"
+}
 
 /// An error that says why there is no `what` (store or compute) of a scheme, and what helps.
 pub(crate) fn missing<'a>(

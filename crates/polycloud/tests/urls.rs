@@ -43,7 +43,7 @@ async fn named_memory_stores_are_shared_within_a_registry_only() {
 #[tokio::test]
 async fn what_cannot_be_opened_names_the_fix() {
     let rows = [
-        ("s3://bucket/", "needs the feature `aws`"),
+        ("aws:", "needs the feature `aws-ec2`"),
         ("gs://bucket/", "needs the feature `gcp`"),
         ("az://container/", "needs the feature `azure`"),
         ("flie:///data", "did you mean `file`?"),
@@ -95,7 +95,7 @@ async fn a_file_and_a_url_configure_the_same() {
         assert_eq!(serde_json::from_str::<StoreConfig>(&written).unwrap(), from_url);
     }
     let wrong = [
-        (r#"{"type": "s3"}"#, "needs the feature `aws`"),
+        (r#"{"type": "gs"}"#, "needs the feature `gcp`"),
         (r#"{"name": "abc"}"#, "the field `type`"),
         (r#"{"type": "memory", "versionign": true}"#, "did you mean `versioning`?"),
         (r#"{"type": "file"}"#, "file: option `path` is missing"),
@@ -154,6 +154,13 @@ async fn a_scheme_of_ones_own_has_a_prefix_too() {
 #[derive(Debug, serde::Deserialize)]
 struct Nothing {}
 
+#[cfg(not(feature = "aws-s3"))]
+#[tokio::test]
+async fn a_feature_that_is_off_is_named() {
+    let error = polycloud::open_store("s3://bucket").await.unwrap_err();
+    assert!(error.to_string().contains("enable the feature `aws-s3`"), "{error}");
+}
+
 #[tokio::test]
 async fn versioning_is_switched_by_the_url() {
     let folder = tempfile::tempdir().unwrap();
@@ -196,7 +203,7 @@ fn computes_are_configured_likewise() {
 #[tokio::test]
 async fn a_compute_that_cannot_be_opened_names_the_fix() {
     let rows = [
-        ("aws:eu-west-1", "needs the feature `aws`"),
+        ("aws:eu-west-1", "needs the feature `aws-ec2`"),
         ("locla:", "did you mean `local`?"),
         ("file:///data", "open_store"),
         ("local:data", "local:///data/data"),

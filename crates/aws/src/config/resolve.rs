@@ -151,7 +151,7 @@ impl S3Config {
         match (fixed, role) {
             (Some(credentials), None) => Ok(CredentialSource::fixed(credentials)),
             (fixed, role) => {
-                let chain = Chain::new(Arc::clone(&session.client), region)
+                let chain = Chain::new(session, region)
                     .with_fixed(fixed)
                     .with_profile(self.profile.clone())
                     .with_role(role);

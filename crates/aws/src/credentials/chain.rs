@@ -9,6 +9,7 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use polycloud_core::clock::Clock;
 use polycloud_core::{Error, ErrorKind, Result, Retry};
 use polycloud_wire::client::HttpClient;
 use polycloud_wire::redact::Secret;
@@ -16,7 +17,8 @@ use polycloud_wire::token::{Expiring, TokenSource};
 use tokio::sync::OnceCell;
 
 use super::Credentials;
-use crate::smithy::SmithyClient;
+use crate::Session;
+use crate::smithy::{SmithyClient, SmithyClock};
 
 /// A role to assume.
 #[derive(Debug, Clone)]
@@ -28,6 +30,7 @@ pub(crate) struct Role {
 /// The chain of the AWS SDK: variables, profile, web identity, container, instance metadata.
 pub(crate) struct Chain {
     client: Arc<dyn HttpClient>,
+    clock: Arc<dyn Clock>,
     region: String,
     fixed: Option<Credentials>,
     profile: Option<String>,
@@ -37,9 +40,16 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    pub(crate) fn new(client: Arc<dyn HttpClient>, region: &str) -> Self {
-        let region = region.to_owned();
-        Self { client, region, fixed: None, profile: None, role: None, provider: OnceCell::new() }
+    pub(crate) fn new(session: &Session, region: &str) -> Self {
+        Self {
+            client: Arc::clone(&session.client),
+            clock: Arc::clone(&session.clock),
+            region: region.to_owned(),
+            fixed: None,
+            profile: None,
+            role: None,
+            provider: OnceCell::new(),
+        }
     }
 
     /// Uses these, and looks no further.
@@ -67,8 +77,8 @@ impl Chain {
             .behavior_version(behavior())
             .region(Region::new(self.region.clone()))
             .http_client(SmithyClient::new(Arc::clone(&self.client)))
-            .time_source(aws_smithy_async::time::SystemTimeSource::new())
-            .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+            .time_source(SmithyClock::new(Arc::clone(&self.clock)))
+            .sleep_impl(SmithyClock::new(Arc::clone(&self.clock)))
             .build();
         let mut role =
             AssumeRoleProvider::builder(arn).configure(&config).session_name("polycloud");
@@ -86,6 +96,8 @@ impl Chain {
         let config = ProviderConfig::default()
             .with_behavior_version(Some(behavior()))
             .with_region(Some(region.clone()))
+            .with_time_source(SmithyClock::new(Arc::clone(&self.clock)))
+            .with_sleep_impl(SmithyClock::new(Arc::clone(&self.clock)))
             .with_http_client(SmithyClient::new(Arc::clone(&self.client)));
         match &self.profile {
             Some(name) => {

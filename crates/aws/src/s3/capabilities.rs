@@ -24,7 +24,7 @@ const fn limits() -> Limits {
 }
 
 /// Amazon S3, or a service that leaves some of it out.
-pub(super) fn of(quirks: &Quirks) -> Capabilities {
+pub(crate) fn of(quirks: &Quirks) -> Capabilities {
     let Quirks {
         crc64nvme,
         conditional_put,

@@ -1,6 +1,6 @@
 //! Amazon S3 and services that speak its protocol.
 
-mod capabilities;
+pub(crate) mod capabilities;
 mod copy;
 mod delete;
 mod headers;
@@ -17,6 +17,7 @@ mod write;
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use async_trait::async_trait;
 use http::{HeaderMap, Method};
@@ -64,6 +65,8 @@ struct Inner {
     request_headers: HeaderMap,
     /// Headers that every new object gets.
     object_headers: HeaderMap,
+    /// Until when, in seconds of the clock, the bucket is taken to be there.
+    bucket_seen: AtomicU64,
     /// Payloads up to this size are sent in one request.
     single_put: u64,
 }
@@ -78,6 +81,7 @@ impl S3Store {
         };
         let wire = Wire::builder(service, Arc::clone(&account.client))
             .clock(Arc::clone(&account.clock))
+            .random(Arc::clone(&account.random))
             .retry(account.retry.clone())
             .timeouts(account.timeouts)
             .build();
@@ -88,6 +92,7 @@ impl S3Store {
             endpoint,
             request_headers: headers::of_requests(&account),
             object_headers: headers::of_objects(&account)?,
+            bucket_seen: AtomicU64::new(0),
             single_put: SINGLE_PUT,
             account,
         })))

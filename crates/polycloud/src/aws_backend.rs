@@ -1,0 +1,29 @@
+//! Amazon's services as backends: how their URLs read.
+
+use std::sync::Arc;
+
+use polycloud_aws::S3Config;
+
+use crate::config::{Backend, escaped};
+use crate::options::Options;
+use crate::registry::Shared;
+use crate::{Address, ObjectStore, Result};
+
+impl Backend<dyn ObjectStore> for S3Config {
+    fn options(address: &Address) -> Result<Options> {
+        // The path was taken for the prefix.
+        match address.host() {
+            "" => Ok(address.options().clone()),
+            bucket => address.options().clone().with("bucket", bucket),
+        }
+    }
+
+    fn location(&self) -> (&'static str, String) {
+        let bucket = self.bucket.as_deref().map(|bucket| format!("//{}", escaped(bucket)));
+        ("bucket", format!("s3:{}", bucket.unwrap_or_default()))
+    }
+
+    async fn open(&self, shared: &Shared) -> Result<Arc<dyn ObjectStore>> {
+        Ok(Arc::new(self.open(&shared.aws).await?))
+    }
+}
