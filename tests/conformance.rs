@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use polycloud::layer::Prefix;
 use polycloud_conformance::{Harness, Selection, run};
-use polycloud_tests::{File, Layered, Local, Memory};
+use polycloud_tests::{File, Layered, Local, Memory, S3};
 
 async fn conforms(harness: impl Harness) {
     let harness: Arc<dyn Harness> = Arc::new(harness);
@@ -27,6 +27,11 @@ async fn file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn file_fast() {
     conforms(File::fast().await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s3() {
+    conforms(S3::new().await.unwrap()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ mod folder;
 mod layered;
 mod local;
 mod memory;
+mod s3;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ pub use self::file::File;
 pub use self::layered::Layered;
 pub use self::local::Local;
 pub use self::memory::Memory;
+pub use self::s3::S3;
 
 /// One harness for each backend, and for each way to set it up that changes how it works.
 ///
@@ -29,6 +31,7 @@ pub async fn harnesses() -> Result<Vec<Arc<dyn Harness>>> {
         Arc::new(File::durable().await?),
         Arc::new(File::fast().await?),
         Arc::new(Layered::new(Memory::new())),
+        Arc::new(S3::new().await?),
         Arc::new(Local::new().await?),
     ])
 }

@@ -367,7 +367,7 @@ impl Tries {
             error = error.with_outcome(Outcome::NotApplied);
         }
         let error = Err::<Infallible, _>(error);
-        let Err(error) = error.during(inner.service.provider(), call.operation, "");
+        let Err(error) = error.during(inner.service.provider(), "", "");
         Failure { error, ambiguous: self.ambiguous }
     }
 }

@@ -13,13 +13,14 @@ use super::headers::{
     self, COPY_SOURCE, COPY_SOURCE_IF_MATCH, METADATA_DIRECTIVE, TAGGING, TAGGING_DIRECTIVE,
 };
 use super::read::of_version;
+use super::request::applies;
 use super::write::{unknown, write_error};
 use super::{DOCUMENT, S3Store};
 
 const REPLACE: HeaderValue = HeaderValue::from_static("REPLACE");
 
 /// How often a copy starts over because its source was replaced between two requests.
-const RACES: u32 = 3;
+const RACES: u32 = 100;
 
 /// Bytes of a part that is copied. Large parts are few requests; S3 copies them side by side.
 const COPY_PART: u64 = 512 * 1024 * 1024;
@@ -36,11 +37,14 @@ impl S3Store {
     ) -> Result<PutResult> {
         self.0.capabilities.check(from)?;
         self.0.capabilities.check(options)?;
+        applies(from.precondition.as_ref(), Access::Read)?;
+        applies(options.precondition.as_ref(), Access::Write)?;
         let mut race = 0;
         loop {
             let source = self.source(from).await?;
             match self.copy_from(from, &source, to, options).await {
-                // Not the caller's condition, but ours: it is another object by now.
+                // Not the caller's condition, but ours: it is another object by now. A copy of either
+                // will do, but its size has to be known.
                 Err(Copied::SourceChanged) if race < RACES => race += 1,
                 Err(Copied::SourceChanged) => {
                     return Err(Error::new(ErrorKind::Conflict)
@@ -228,6 +232,7 @@ impl S3Store {
 
     pub(super) async fn change(&self, key: &Key, update: &ObjectUpdate) -> Result<ObjectMeta> {
         self.0.capabilities.check(update)?;
+        applies(update.precondition.as_ref(), Access::Write)?;
         let ObjectUpdate { precondition, attributes, tags, storage_class, .. } = update;
         if attributes.is_none() && tags.is_none() && storage_class.is_none() {
             return Err(Error::invalid("there is nothing to change"));

@@ -7,13 +7,14 @@ use futures::stream::{self, StreamExt as _};
 use http::Method;
 use polycloud_core::checksum::ChecksumAlgorithm;
 use polycloud_core::object::{
-    DeleteItem, DeleteOptions, DeleteOutcome, DeleteResult, Key, VersionId,
+    Access, DeleteItem, DeleteOptions, DeleteOutcome, DeleteResult, Key, VersionId,
 };
 use polycloud_core::{Error, ErrorKind, Result, Retry};
 use polycloud_wire::xml::{Event, Reader, Writer};
 use polycloud_wire::{Call, Class, Reply};
 
 use super::headers::{self, DELETE_MARKER};
+use super::request::applies;
 use super::write::write_error;
 use super::{DOCUMENT, NO_BODY, S3Store};
 use crate::error;
@@ -28,6 +29,7 @@ impl S3Store {
     pub(super) async fn remove(&self, key: &Key, options: &DeleteOptions) -> Result<DeleteResult> {
         self.0.capabilities.check(options)?;
         let DeleteOptions { precondition, version, .. } = options;
+        applies(precondition.as_ref(), Access::Delete)?;
         let make = || {
             self.request(Method::DELETE, Some(key))
                 .version(version.as_ref())
@@ -63,7 +65,7 @@ impl S3Store {
         let (singles, bulk): (Vec<_>, Vec<_>) =
             items.into_iter().enumerate().partition(|(_, item)| {
                 item.options.precondition.is_some()
-                    || !item.key.chars().all(is_xml)
+                    || !item.key.chars().all(survives_xml)
                     || self.0.capabilities.check(item).is_err()
             });
         let singles = stream::iter(singles).map(async |(at, item)| {
@@ -127,9 +129,10 @@ impl S3Store {
     }
 }
 
-/// Whether XML 1.0 can carry a character.
-fn is_xml(c: char) -> bool {
-    matches!(c, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+/// Whether XML carries a character, there and back. Controls, of lines among them, may be refused or
+/// changed on the way.
+fn survives_xml(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{2028}' | '\u{fffe}' | '\u{ffff}')
 }
 
 fn fail_all(items: Vec<(usize, DeleteItem)>, error: &Error) -> Vec<(usize, DeleteOutcome)> {

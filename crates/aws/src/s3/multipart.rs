@@ -29,14 +29,17 @@ use crate::PROVIDER;
 /// Parts of a page of a listing.
 const PARTS_PAGE: u32 = 1_000;
 
-/// An upload's id as S3 has it, and the checksum of its parts, which S3 wants to be the same for all.
-/// It is written as `id~algorithm`, or as the bare id for the usual one.
+/// An upload's id as S3 has it, the checksum of its parts, which S3 wants to be the same for all, and the
+/// one that the whole is expected to have. It is written as `id~algorithm=checksum`, without the checksum
+/// if none is expected, and as the bare id for the usual algorithm.
 struct Upload<'a> {
     id: &'a str,
     checksum: Option<ChecksumAlgorithm>,
+    expected: Option<Checksum>,
 }
 
-const ALGORITHMS: [(&str, Option<ChecksumAlgorithm>); 4] = [
+const ALGORITHMS: [(&str, Option<ChecksumAlgorithm>); 5] = [
+    ("crc64nvme", Some(ChecksumAlgorithm::Crc64Nvme)),
     ("crc32c", Some(ChecksumAlgorithm::Crc32c)),
     ("sha256", Some(ChecksumAlgorithm::Sha256)),
     ("md5", Some(ChecksumAlgorithm::Md5)),
@@ -46,11 +49,13 @@ const ALGORITHMS: [(&str, Option<ChecksumAlgorithm>); 4] = [
 impl<'a> Upload<'a> {
     fn parse(upload: &'a UploadId, usual: Option<ChecksumAlgorithm>) -> Self {
         let text = upload.as_str();
-        let split = text.rsplit_once('~').and_then(|(id, name)| {
+        let split = text.rsplit_once('~').and_then(|(id, rest)| {
+            let (name, expected) = rest.split_once('=').unwrap_or((rest, ""));
             let (_, checksum) = ALGORITHMS.iter().find(|(known, _)| *known == name)?;
-            Some(Self { id, checksum: *checksum })
+            let expected = checksum.and_then(|it| headers::parse_checksum(it, expected));
+            Some(Self { id, checksum: *checksum, expected })
         });
-        split.unwrap_or(Self { id: text, checksum: usual })
+        split.unwrap_or(Self { id: text, checksum: usual, expected: None })
     }
 
     fn write(
@@ -62,6 +67,12 @@ impl<'a> Upload<'a> {
             Some((name, _)) if checksum != usual => UploadId::new(format!("{id}~{name}")),
             _ => UploadId::new(id),
         }
+    }
+
+    fn expecting(id: &str, checksum: &Checksum) -> UploadId {
+        let algorithm = Some(checksum.algorithm());
+        let name = ALGORITHMS.iter().find(|(_, known)| *known == algorithm).map_or("", |it| it.0);
+        UploadId::new(format!("{id}~{name}={}", headers::checksum_text(checksum)))
     }
 }
 
@@ -82,6 +93,13 @@ impl S3Store {
             ChecksumRequest::Auto => self.0.account.checksum,
             other => other.algorithm(),
         };
+        let crc = [ChecksumAlgorithm::Crc32c, ChecksumAlgorithm::Crc64Nvme];
+        if let ChecksumRequest::Expect(expected) = &options.checksum
+            && !crc.contains(&expected.algorithm())
+        {
+            return Err(Error::new(ErrorKind::Unsupported)
+                .with_message("of an upload in parts, S3 verifies a CRC only"));
+        }
         let mut sent = self.new_object(options)?;
         if let Some(name) = checksum.and_then(algorithm_name) {
             sent.insert(CHECKSUM_ALGORITHM, HeaderValue::from_static(name));
@@ -94,6 +112,9 @@ impl S3Store {
         let call = Call { operation: "create_upload", class: Class::Idempotent, make: &make };
         let Reply { body, .. } = self.0.wire.send(call, DOCUMENT).await?;
         let id = leaf(&body, "UploadId")?.ok_or_else(|| malformed("the upload has no id"))?;
+        if let ChecksumRequest::Expect(expected) = &options.checksum {
+            return Ok(Upload::expecting(&id, expected));
+        }
         Ok(Upload::write(&id, checksum, self.0.account.checksum))
     }
 
@@ -188,10 +209,19 @@ impl S3Store {
         let body = write_complete(parts, &checksums)?;
         let condition = options.precondition.as_ref();
         let make = || {
-            self.request(Method::POST, Some(key))
+            let mut request = self
+                .request(Method::POST, Some(key))
                 .query("uploadId", named.id)
-                .write_condition(condition)
-                .document(body.clone())
+                .write_condition(condition);
+            if let Some(expected) = &named.expected {
+                request = request
+                    .text(
+                        headers::checksum_header(expected.algorithm()),
+                        &headers::checksum_text(expected),
+                    )
+                    .header(CHECKSUM_TYPE, HeaderValue::from_static("FULL_OBJECT"));
+            }
+            request.document(body.clone())
         };
         let call = Call { operation: "complete_upload", class: Class::Conditional, make: &make };
         let size = parts.iter().map(|part| part.size).sum();

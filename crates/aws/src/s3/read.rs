@@ -1,26 +1,32 @@
 //! Get and head.
 
 use std::ops;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::header::{ETAG, IF_MATCH, RANGE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use polycloud_core::object::{
-    Body, GetOptions, GetResult, HeadOptions, Key, ObjectMeta, Precondition, Range, Verify,
+    Access, Body, GetOptions, GetResult, HeadOptions, Key, ObjectMeta, Precondition, Range, Verify,
     VersionId,
 };
 use polycloud_core::{Error, ErrorKind, Outcome, Result};
 use polycloud_wire::client::ResponseBody;
-use polycloud_wire::{Call, Class, ContentRange, Download, Reply};
+use polycloud_wire::{Call, Class, ContentRange, Download, Failure, Reply};
 
 use super::headers::{self, CHECKSUM_MODE};
+use super::request::applies;
 use super::{NO_BODY, S3Store};
+
+/// For so many seconds a bucket that was there is taken to be there still.
+const BUCKET_SEEN: u64 = 10;
 
 const ENABLED: HeaderValue = HeaderValue::from_static("ENABLED");
 
 impl S3Store {
     pub(super) async fn read(&self, key: &Key, options: &GetOptions) -> Result<GetResult> {
         self.0.capabilities.check(options)?;
+        applies(options.precondition.as_ref(), Access::Read)?;
         let head = of_version(options.version.as_ref());
         if options.range.is_some_and(|range| range.is_empty()) {
             // Nothing that HTTP can ask for.
@@ -95,6 +101,7 @@ impl S3Store {
 
     pub(super) async fn head_object(&self, key: &Key, options: &HeadOptions) -> Result<ObjectMeta> {
         self.0.capabilities.check(options)?;
+        applies(options.precondition.as_ref(), Access::Read)?;
         let mut meta = self.look(key, options, options.precondition.as_ref()).await?;
         if options.tags {
             let version = options.version.as_ref().or(meta.revision.version.as_ref());
@@ -132,8 +139,36 @@ impl S3Store {
                 .empty()
         };
         let call = Call { operation: "head", class: Class::Read, make: &make };
-        let Reply { headers, .. } = self.0.wire.send(call, NO_BODY).await?;
-        Ok(headers)
+        match self.0.wire.send(call, NO_BODY).await {
+            Ok(Reply { headers, .. }) => Ok(headers),
+            Err(Failure { error, .. }) if error.kind() == ErrorKind::NotFound => {
+                Err(self.what_is_missing(key, version, error).await)
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// A head has no body to tell by whether there is no object, no version or no bucket. A read of one
+    /// byte has. The bucket is asked for now and then only: a program may look for many objects that are
+    /// not there.
+    async fn what_is_missing(&self, key: &Key, version: Option<&VersionId>, error: Error) -> Error {
+        let now = self.0.wire.clock().monotonic().as_secs();
+        let told = self.0.bucket_seen.load(Ordering::Relaxed);
+        if version.is_none() && now < told {
+            return error;
+        }
+        let make = || {
+            self.request(Method::GET, Some(key)).version(version).text(RANGE, "bytes=0-0").empty()
+        };
+        let call = Call { operation: "head", class: Class::Read, make: &make };
+        match self.0.wire.send(call, NO_BODY).await.map_err(|failure| failure.error) {
+            Err(why) if why.kind() == ErrorKind::BucketNotFound => why,
+            Err(why) if why.kind() == ErrorKind::VersionNotFound => why,
+            _ => {
+                self.0.bucket_seen.store(now.saturating_add(BUCKET_SEEN), Ordering::Relaxed);
+                error
+            }
+        }
     }
 
     fn complete_meta(

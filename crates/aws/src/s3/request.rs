@@ -9,7 +9,7 @@ use http::header::{
     IF_UNMODIFIED_SINCE,
 };
 use http::{HeaderMap, Method};
-use polycloud_core::object::{ETag, Key, Precondition, VersionId};
+use polycloud_core::object::{Access, ETag, Key, Precondition, VersionId};
 use polycloud_core::{Error, Result};
 use polycloud_wire::client::RequestBody;
 use polycloud_wire::{encode, time};
@@ -161,6 +161,16 @@ impl<'a> RequestBuilder<'a> {
     /// Sends an XML document.
     pub(super) fn document(self, bytes: Bytes) -> Result<http::Request<RequestBody>> {
         self.header(CONTENT_TYPE, HeaderValue::from_static("application/xml")).body(bytes.into())
+    }
+}
+
+/// Refuses a condition that has no meaning for what it is put on.
+pub(super) fn applies(condition: Option<&Precondition>, access: Access) -> Result<()> {
+    match condition {
+        Some(condition) if condition.feature(access).is_none() => {
+            Err(Error::invalid(format!("{condition:?} does not apply to a {access:?}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use md5::Digest as _;
 use polycloud_core::checksum::{Checksum, ChecksumAlgorithm};
 use polycloud_core::object::{
-    ChecksumRequest, Key, ObjectStore as _, Payload, Precondition, PutOptions, PutResult,
+    Access, ChecksumRequest, Key, ObjectStore as _, Payload, Precondition, PutOptions, PutResult,
 };
 use polycloud_core::{Error, ErrorKind, Outcome, Result};
 use polycloud_wire::client::RequestBody;
@@ -13,6 +13,7 @@ use polycloud_wire::{Call, Class, Failure, Reply, encode};
 use sha2::Sha256;
 
 use super::headers::{self, CONTENT_SHA256, WRITE_ID};
+use super::request::applies;
 use super::trailer::Trailed;
 use super::{NO_BODY, S3Store};
 
@@ -27,6 +28,7 @@ impl S3Store {
         options: &PutOptions,
     ) -> Result<PutResult> {
         self.0.capabilities.check(options)?;
+        applies(options.precondition.as_ref(), Access::Write)?;
         if payload.len() > self.0.single_put {
             return self.write_in_parts(key, &payload, options).await;
         }

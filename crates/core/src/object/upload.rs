@@ -304,6 +304,10 @@ async fn create(target: Arc<Target>) -> Result<UploadId> {
     let mut options = target.options.put.clone();
     // It belongs to the completion.
     options.precondition = None;
+    // Verified here, over all parts, before they are completed.
+    if let ChecksumRequest::Expect(expected) = options.checksum {
+        options.checksum = ChecksumRequest::Compute(expected.algorithm());
+    }
     multipart(&*target.store)?.create(&target.key, &options).await
 }
 

@@ -243,6 +243,7 @@ fn resolve_name(name: &str) -> Option<char> {
     if !digits.starts_with(|first: char| first.is_digit(radix)) {
         return None;
     }
-    let char = u32::from_str_radix(digits, radix).ok().and_then(char::from_u32)?;
-    (char != '\0').then_some(char)
+    // Characters that XML does not have are there all the same: names of objects may hold them, and
+    // services write them like this for want of a better way.
+    u32::from_str_radix(digits, radix).ok().and_then(char::from_u32)
 }
