@@ -65,7 +65,7 @@ const BUCKET: &str = "bench";
 const REGION: &str = "us-east-1";
 /// Accepted by the server, as any other.
 const KEY_ID: &str = "AKIDEXAMPLE";
-const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+const SECRET: &str = "wJalrXUtnFEMIxK7MDENGxbPxRfiCYEXAMPLEKEY";
 
 /// Measures a case with the client of that name.
 pub(crate) fn measure(

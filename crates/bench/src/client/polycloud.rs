@@ -1,7 +1,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use polycloud_aws::{Preset, S3Config, Session};
 use polycloud_core::object::{
     DeleteOptions, GetOptions, HeadOptions, Key, ListOptions, ObjectStore, PutOptions,
     UploadOptions,
@@ -27,10 +26,10 @@ impl Client for Polycloud {
             Store::Durable => Arc::new(files(Durability::Full)?),
             Store::Fast => Arc::new(files(Durability::Fast)?),
             Store::S3 => {
-                // What Amazon would be asked, although the endpoint is another.
-                let s3 = S3Config::new(BUCKET).with_preset(Preset::Aws).with_path_style(true);
-                let s3 = s3.with_endpoint(at).with_region(REGION).with_credentials(KEY_ID, SECRET);
-                Arc::new(s3.open(&Session::new()).await?)
+                let credentials = format!("access_key_id={KEY_ID}&secret_access_key={SECRET}");
+                // `preset`: what Amazon would be asked, although the endpoint is another.
+                let server = format!("endpoint={at}&region={REGION}&preset=aws&path_style=true");
+                polycloud::open_store(&format!("s3://{BUCKET}?{server}&{credentials}")).await?
             }
         }))
     }
