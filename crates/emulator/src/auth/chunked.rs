@@ -139,7 +139,7 @@ impl Framing {
     fn trailers(&mut self, mut rest: &[u8]) -> Result<HeaderMap> {
         let mut trailers = HeaderMap::new();
         let mut signature = None;
-        let mut lines = String::new();
+        let mut lines = Vec::new();
         while !rest.is_empty() {
             let line = line(rest).ok_or_else(AuthError::malformed_trailer)?;
             rest = rest.get(line.len() + 2..).unwrap_or_default();
@@ -152,10 +152,11 @@ impl Framing {
                 signature = Some(value);
                 continue;
             }
-            lines.push_str(&format!("{name}:{value}\n"));
+            lines.push(format!("{name}:{value}\n"));
             insert(&mut trailers, &name, value)?;
         }
-        self.check_trailers(&trailers, rest, &lines, signature)?;
+        lines.sort_unstable();
+        self.check_trailers(&trailers, rest, &lines.concat(), signature)?;
         Ok(trailers)
     }
 
