@@ -6,7 +6,7 @@ use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::sts::AssumeRoleProvider;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use polycloud_core::clock::Clock;
@@ -73,13 +73,16 @@ impl Chain {
     async fn provider(&self) -> SharedCredentialsProvider {
         let base = self.base().await;
         let Some(Role { arn, external_id }) = &self.role else { return base };
-        let config = SdkConfig::builder()
-            .behavior_version(behavior())
+        let mut loader = aws_config::defaults(behavior())
             .region(Region::new(self.region.clone()))
             .http_client(SmithyClient::new(Arc::clone(&self.client)))
             .time_source(SmithyClock::new(Arc::clone(&self.clock)))
             .sleep_impl(SmithyClock::new(Arc::clone(&self.clock)))
-            .build();
+            .credentials_provider(base.clone());
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        let config = loader.load().await;
         let mut role =
             AssumeRoleProvider::builder(arn).configure(&config).session_name("polycloud");
         if let Some(id) = external_id {
