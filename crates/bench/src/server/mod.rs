@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context;
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use tokio::net::TcpListener;
 use tokio::task::{LocalSet, spawn_blocking, spawn_local};
@@ -35,11 +35,15 @@ pub(crate) fn serve(port: u16) -> anyhow::Result<()> {
     })
 }
 
+/// Stays on the last of the processors that the process may use.
 fn pin() -> anyhow::Result<()> {
-    let processors = std::thread::available_parallelism()?.get();
-    let mut last = CpuSet::new();
-    last.set(processors - 1)?;
-    sched_setaffinity(Pid::from_raw(0), &last).context("cannot choose the processor")
+    let this = Pid::from_raw(0);
+    let allowed = sched_getaffinity(this)?;
+    let is_allowed = |number: &usize| allowed.is_set(*number).unwrap_or(false);
+    let last = (0..CpuSet::count()).rev().find(is_allowed).context("no processor")?;
+    let mut chosen = CpuSet::new();
+    chosen.set(last)?;
+    sched_setaffinity(this, &chosen).context("cannot choose the processor")
 }
 
 async fn accept(listener: TcpListener, answers: Rc<Answers>) -> anyhow::Result<()> {
