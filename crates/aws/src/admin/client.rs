@@ -21,7 +21,7 @@ use polycloud_wire::client::{
 };
 use polycloud_wire::{Reason, Refusal};
 
-use crate::config::{Account, Base};
+use crate::config::Account;
 use crate::credentials::{self, CredentialSource};
 use crate::error::{self, Details};
 use crate::smithy::{SmithyClient, SmithyClock};
@@ -36,15 +36,11 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) fn new(account: &Account) -> Self {
-        Self::at(account, &account.base, &account.region)
-    }
-
-    fn at(account: &Account, base: &Base, region: &str) -> Self {
         let attempts = account.retry.attempts;
         let mut config = Config::builder()
             .behavior_version(credentials::behavior())
-            .region(Region::new(region.to_owned()))
-            .endpoint_url(base.url())
+            .region(Region::new(account.region.clone()))
+            .endpoint_url(account.base.url())
             .force_path_style(account.is_path_style("bucket"))
             .http_client(SmithyClient::new(Arc::clone(&account.client)))
             .time_source(SmithyClock::new(Arc::clone(&account.clock)))
@@ -69,10 +65,21 @@ impl Caller {
 
     /// The same in another region, which at Amazon is another endpoint.
     pub(super) fn in_region(&self, account: &Account, region: &str) -> Result<Self> {
-        if region == account.region || !account.base.is_amazon() {
+        if region == account.region {
             return Ok(self.clone());
         }
-        Ok(Self::at(account, &Base::of_region(region)?, region))
+        Ok(Self::new(&account.in_region(region)?))
+    }
+
+    /// The region that a refusal tells of a bucket.
+    pub(super) async fn told_region(&self, bucket: &str) -> Option<String> {
+        match self.client.head_bucket().bucket(bucket).send().await {
+            Err(SdkError::ServiceError(refused)) => {
+                let region = refused.raw().headers().get("x-amz-bucket-region");
+                region.filter(|region| !region.is_empty()).map(str::to_owned)
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn client(&self) -> &Client {

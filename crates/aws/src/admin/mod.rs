@@ -139,25 +139,38 @@ impl S3Buckets {
         Ok(head.bucket_region)
     }
 
+    /// The region that a bucket is in instead of ours, if that is why a request was refused.
+    async fn elsewhere(&self, name: &BucketName, error: &Error) -> Option<String> {
+        if !matches!(error.status(), Some(301 | 400)) {
+            return None;
+        }
+        let region = self.0.caller.told_region(name.as_str()).await?;
+        (region != self.0.account.region).then_some(region)
+    }
+
     async fn delete_bucket(&self, name: &BucketName, options: DeleteBucketOptions) -> Result<()> {
         let Inner { account, caller, .. } = &*self.0;
-        if options.force {
-            empty::empty(&S3Store::from_resolved(account.bucket(name.as_str())?)?).await?;
-        }
-        let watch = caller.watch();
-        let deleted = caller.call("delete_bucket", || {
-            let call = caller.client().delete_bucket().bucket(name.as_str());
-            call.customize().config_override(watch.config()).send()
-        });
-        match deleted.await {
-            Err(error) if error.kind() == ErrorKind::BucketNotFound && watch.is_unclear() => Ok(()),
-            result => result.map(drop),
+        match delete_from(account, caller, name, options).await {
+            Err(error) => match self.elsewhere(name, &error).await {
+                Some(region) => {
+                    let account = account.in_region(&region)?;
+                    delete_from(&account, &Caller::new(&account), name, options).await
+                }
+                None => Err(error),
+            },
+            deleted => deleted,
         }
     }
 
     async fn describe(&self, name: &BucketName) -> Result<BucketInfo> {
         let Inner { account, caller, .. } = &*self.0;
-        let region = self.head_bucket(name).await?;
+        let (caller, region) = match self.head_bucket(name).await {
+            Ok(region) => (caller.clone(), region),
+            Err(error) => match self.elsewhere(name, &error).await {
+                Some(region) => (caller.in_region(account, &region)?, Some(region)),
+                None => return Err(error),
+            },
+        };
         let mut info = BucketInfo::new(name.clone());
         info.location = region.or_else(|| account.base.is_amazon().then(|| account.region.clone()));
         if !account.quirks.versions {
@@ -297,5 +310,25 @@ impl Buckets for S3Buckets {
         let resolved = self.0.account.bucket(name.as_str());
         let store = resolved.and_then(S3Store::from_resolved).during(PROVIDER, "open", name)?;
         Ok(Arc::new(store))
+    }
+}
+
+async fn delete_from(
+    account: &Account,
+    caller: &Caller,
+    name: &BucketName,
+    options: DeleteBucketOptions,
+) -> Result<()> {
+    if options.force {
+        empty::empty(&S3Store::from_resolved(account.bucket(name.as_str())?)?).await?;
+    }
+    let watch = caller.watch();
+    let deleted = caller.call("delete_bucket", || {
+        let call = caller.client().delete_bucket().bucket(name.as_str());
+        call.customize().config_override(watch.config()).send()
+    });
+    match deleted.await {
+        Err(error) if error.kind() == ErrorKind::BucketNotFound && watch.is_unclear() => Ok(()),
+        result => result.map(drop),
     }
 }

@@ -42,6 +42,17 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    /// The same in another region, which at Amazon is another endpoint.
+    #[cfg(feature = "admin")]
+    pub(crate) fn in_region(&self, region: &str) -> Result<Self> {
+        let mut account = self.clone();
+        if self.base.is_amazon() {
+            account.base = Base::of_region(region)?;
+        }
+        region.clone_into(&mut account.region);
+        Ok(account)
+    }
+
     /// A bucket of the account.
     pub(crate) fn bucket(&self, bucket: &str) -> Result<Resolved> {
         let path_style = self.is_path_style(bucket);
