@@ -14,7 +14,7 @@ use polycloud_core::checksum::ChecksumAlgorithm;
 use polycloud_wire::redact::Secret;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::endpoint::{Base, Endpoint};
+pub(crate) use self::endpoint::Endpoint;
 pub(crate) use self::environment::Environment;
 pub use self::preset::Preset;
 pub(crate) use self::preset::Quirks;

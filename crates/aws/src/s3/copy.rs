@@ -39,6 +39,11 @@ impl S3Store {
         self.0.capabilities.check(options)?;
         applies(from.precondition.as_ref(), Access::Read)?;
         applies(options.precondition.as_ref(), Access::Write)?;
+        if options.precondition.is_some() && !self.0.account.quirks.conditional_copy {
+            return Err(Error::new(ErrorKind::Unsupported).with_message(
+                "this service does not heed a condition on the target of a copy: read and put instead",
+            ));
+        }
         let mut race = 0;
         loop {
             let source = self.source(from).await?;
