@@ -129,7 +129,7 @@ fn parse_page(body: &[u8], options: &ListOptions) -> Result<ListPage> {
             Event::Leaf("IsTruncated", text) => document.truncated = text == "true",
             Event::Leaf("NextContinuationToken", text) => document.token = Some(text.into_owned()),
             Event::Leaf("NextKeyMarker", text) => {
-                document.next_key = Some(name(&text, document.encoded)?)
+                document.next_key = Some(name(&text, document.encoded)?);
             }
             Event::Leaf("NextVersionIdMarker", text) => {
                 document.next_version = Some(text.into_owned());

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use http::header::{ETAG, IF_MATCH, RANGE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use polycloud_core::checksum::ChecksumAlgorithm;
 use polycloud_core::object::{
     Access, Body, GetOptions, GetResult, HeadOptions, Key, ObjectMeta, Precondition, Range, Verify,
     VersionId,
@@ -62,9 +63,9 @@ impl S3Store {
         let mut meta = headers::meta(key, size, response.headers())?;
         self.complete_meta(&mut meta, response.headers(), options.version.as_ref());
         check_version(options.precondition.as_ref(), &meta)?;
-        let stored = meta.checksums.cheapest().filter(|_| verify);
-        let md5 = headers::md5(response.headers());
-        meta.checksums.extend(md5);
+        // An ETag that looks like an MD5 is not stored for this, and the dearest to verify.
+        let stored = meta.checksums.iter().find(|it| it.algorithm() != ChecksumAlgorithm::Md5);
+        let stored = stored.filter(|_| verify);
         let body = self.0.wire.body(response, range.clone(), skip, || self.download(key, &meta))?;
         let result = GetResult::new(meta, range, body);
         Ok(match stored {
@@ -120,7 +121,6 @@ impl S3Store {
         let headers = self.look_headers(key, options.version.as_ref(), condition).await?;
         let mut meta = headers::meta(key, object_size(&headers)?, &headers)?;
         self.complete_meta(&mut meta, &headers, options.version.as_ref());
-        meta.checksums.extend(headers::md5(&headers));
         check_version(condition, &meta)?;
         Ok(meta)
     }
