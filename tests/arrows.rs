@@ -7,15 +7,22 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on among those of this workspace, outside of tests.
-const ARROWS: [(&str, &[&str]); 4] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("polycloud-core", &[]),
     ("polycloud-local", &["polycloud-core"]),
     ("polycloud-conformance", &["polycloud-core"]),
-    ("polycloud", &["polycloud-core", "polycloud-local"]),
+    ("polycloud-wire", &["polycloud-core"]),
+    ("polycloud-aws", &["polycloud-core", "polycloud-wire"]),
+    ("polycloud", &["polycloud-aws", "polycloud-core", "polycloud-local"]),
+    // What it shared with the backends, both could get wrong.
+    ("polycloud-emulator", &[]),
 ];
 
 /// What each crate may depend on in its tests, in addition.
-const IN_TESTS: [(&str, &[&str]); 1] = [("polycloud-local", &["polycloud-conformance"])];
+const IN_TESTS: [(&str, &[&str]); 2] = [
+    ("polycloud-local", &["polycloud-conformance"]),
+    ("polycloud-aws", &["polycloud-conformance", "polycloud-emulator"]),
+];
 
 /// Crates that are not published, and may depend on anything.
 const TOOLS: [&str; 4] = ["polycloud-bench", "polycloud-examples", "polycloud-tests", "xtask"];

@@ -95,7 +95,7 @@ pub struct S3Config {
     /// The key for [`Encryption::Kms`]; the account's own key for S3, if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sse_kms_key_id: Option<String>,
-    /// How often a request is sent at most, the first time included; 10 if unset.
+    /// How often a request is sent at most, the first time included; 5 if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_attempts: Option<u32>,
     /// How many milliseconds an answer may take to begin; 30,000 if unset.
