@@ -6,7 +6,9 @@ use polycloud::prelude::*;
 
 #[tokio::main]
 async fn main() -> polycloud::Result<()> {
-    let store = polycloud::open_store("memory:").await?; // or file:///data/bucket
+    // Or file:///data/bucket, or s3://bucket?region=eu-west-1.
+    let url = std::env::args().nth(1).unwrap_or_else(|| "memory:".into());
+    let store = polycloud::open_store(&url).await?;
     let key = Key::new("notes/hello.txt")?;
     let first = store.put_bytes(&key, "hello").await?;
     // Replaces it, but only if nobody else has done so since.

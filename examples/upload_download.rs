@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use polycloud::object::GetOptions;
+use polycloud::object::{GetOptions, Range};
 use polycloud::prelude::*;
 use polycloud::transfer::TransferOptions;
 

@@ -7,6 +7,7 @@ use serde::ser::Error as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::object::Buckets;
 use crate::options::{Options, listed};
 use crate::registry::{Registry, Shared, with_prefix};
 use crate::schemes;
@@ -27,6 +28,15 @@ pub(crate) trait Backend<T: ?Sized>: Serialize + DeserializeOwned {
 
     /// Opens what is configured.
     fn open(&self, shared: &Shared) -> impl Future<Output = Result<Arc<T>>> + Send;
+}
+
+/// What a store's configuration has to know beside [`Backend`]: the buckets around it.
+pub(crate) trait BucketsBackend {
+    /// Opens the buckets of the account, or of the directory.
+    fn open_buckets(
+        &self,
+        shared: &Shared,
+    ) -> impl Future<Output = Result<Arc<dyn Buckets>>> + Send;
 }
 
 /// Joins the configurations of all backends into one enum. A new backend is one line in it.
@@ -124,6 +134,19 @@ backends! {
     ComputeBackend opens Compute as "compute":
     /// `local:` and `local:///dir`: process groups of this machine.
     "local" if (all(feature = "local", unix)) => Local(polycloud_local::LocalComputeConfig),
+}
+
+impl StoreBackend {
+    pub(crate) async fn open_buckets(&self, shared: &Shared) -> Result<Arc<dyn Buckets>> {
+        match *self {
+            #[cfg(all(feature = "local", unix))]
+            Self::File(ref config) => config.open_buckets(shared).await,
+            #[cfg(feature = "local")]
+            Self::Memory(ref config) => config.open_buckets(shared).await,
+            #[cfg(feature = "aws-s3")]
+            Self::S3(ref config) => BucketsBackend::open_buckets(config, shared).await,
+        }
+    }
 }
 
 /// Which store to open, as a value: what a configuration file holds.

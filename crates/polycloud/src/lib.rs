@@ -80,6 +80,31 @@ pub async fn open_store(url: &str) -> Result<Arc<dyn ObjectStore>> {
     Registry::default().open_store(url).await
 }
 
+/// Opens the buckets of an account or a directory by its URL, such as `s3:?region=eu-west-1` or
+/// `file:///data`.
+///
+/// # Errors
+/// As [`Registry::open_buckets`].
+///
+/// ```
+/// # #[cfg(feature = "local")] {
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// use polycloud::object::{BucketName, CreateBucketOptions};
+///
+/// let buckets = polycloud::open_buckets("memory:").await?;
+/// let name = BucketName::new("reports")?;
+/// buckets.create(&name, &CreateBucketOptions::default()).await?;
+/// let store = buckets.open(&name)?;
+/// assert_eq!(store.info().bucket, "reports");
+/// # Ok::<(), polycloud::Error>(())
+/// # })?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub async fn open_buckets(url: &str) -> Result<Arc<dyn object::Buckets>> {
+    Registry::default().open_buckets(url).await
+}
+
 /// Opens a compute by its URL, such as `local:`.
 ///
 /// # Errors

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use polycloud_local::MemoryConfig;
 
-use crate::config::{Backend, escaped};
+use crate::config::{Backend, BucketsBackend, escaped};
+use crate::object::Buckets;
 use crate::options::Options;
 use crate::registry::Shared;
 use crate::{Address, Compute, Error, ErrorKind, ObjectStore, Result};
@@ -50,6 +51,32 @@ impl Backend<dyn ObjectStore> for polycloud_local::FileConfig {
 
     async fn open(&self, _shared: &Shared) -> Result<Arc<dyn ObjectStore>> {
         Ok(Arc::new(self.open().await?))
+    }
+}
+
+impl BucketsBackend for MemoryConfig {
+    async fn open_buckets(&self, shared: &Shared) -> Result<Arc<dyn Buckets>> {
+        if let Some(name) = &self.name {
+            return Err(Error::config(format!(
+                "the buckets in memory have a URL that names none of them: memory: in place of \
+                 memory://{name}"
+            )));
+        }
+        Ok(Arc::new(shared.memory.clone()))
+    }
+}
+
+/// Every directory in the directory is a bucket.
+#[cfg(unix)]
+impl BucketsBackend for polycloud_local::FileConfig {
+    async fn open_buckets(&self, _shared: &Shared) -> Result<Arc<dyn Buckets>> {
+        let Self { path, durability, .. } = self.clone();
+        let opened = tokio::task::spawn_blocking(move || polycloud_local::LocalBuckets::open(path));
+        let buckets = opened
+            .await
+            .map_err(|lost| Error::new(ErrorKind::Internal).with_source(lost))
+            .flatten()?;
+        Ok(Arc::new(buckets.with_durability(durability)))
     }
 }
 

@@ -6,6 +6,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 
 use crate::config::{ComputeBackend, StoreBackend};
 use crate::layer::{self, Prefix};
+use crate::object::Buckets;
 use crate::{Address, Compute, Error, ObjectStore, Result, schemes};
 
 type Opening<T> = BoxFuture<'static, Result<Arc<T>>>;
@@ -117,6 +118,16 @@ impl Registry {
             .ok_or_else(|| schemes::missing("store", address.scheme(), self.store_schemes()))?;
         let prefix = address.take_prefix()?;
         with_prefix(factory(address).await?, prefix.as_deref())
+    }
+
+    /// Opens the buckets that a URL without a bucket stands for: `memory:`, `file:///dir`, whose
+    /// directories are buckets, or `s3:?region=eu-west-1`.
+    ///
+    /// # Errors
+    /// As [`open_store`](Self::open_store).
+    pub async fn open_buckets(&self, url: &str) -> Result<Arc<dyn Buckets>> {
+        let address: Address = url.parse()?;
+        StoreBackend::from_address(&address)?.open_buckets(&self.shared).await
     }
 
     /// Opens a compute by its URL.
