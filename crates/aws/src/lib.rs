@@ -5,23 +5,33 @@
 
 #[cfg(feature = "admin")]
 mod admin;
+#[cfg(feature = "s3")]
 mod config;
+#[cfg(feature = "s3")]
 mod credentials;
+#[cfg(feature = "s3")]
 mod error;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(feature = "s3")]
 mod session;
+#[cfg(feature = "s3")]
 mod sign;
+#[cfg(feature = "s3")]
 mod smithy;
 
+#[cfg(feature = "s3")]
 pub use polycloud_wire::redact::Secret;
 
 #[cfg(feature = "admin")]
 pub use self::admin::S3Buckets;
+#[cfg(feature = "s3")]
 pub use self::config::{Encryption, Preset, S3Config, UploadChecksum};
 #[cfg(feature = "s3")]
 pub use self::s3::{PostForm, PostPolicy, S3Store};
+#[cfg(feature = "s3")]
 pub use self::session::Session;
 
 /// The provider's name in errors, spans and metrics.
+#[cfg(feature = "s3")]
 pub(crate) const PROVIDER: &str = "aws";

@@ -10,7 +10,9 @@ use polycloud_core::{Error, ErrorKind, Result};
 use polycloud_wire::redact::Secret;
 use polycloud_wire::token::TokenCache;
 
-pub(crate) use self::chain::{Chain, Role, behavior};
+#[cfg(feature = "admin")]
+pub(crate) use self::chain::behavior;
+pub(crate) use self::chain::{Chain, Role};
 use crate::Session;
 
 /// What a request is signed with.
@@ -89,6 +91,7 @@ impl CredentialSource {
     }
 
     /// Whether requests are not signed.
+    #[cfg(feature = "admin")]
     pub(crate) fn is_anonymous(&self) -> bool {
         matches!(self.0, Source::Anonymous)
     }
