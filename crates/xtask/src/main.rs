@@ -5,6 +5,7 @@
 mod bench;
 mod capabilities;
 mod conformance;
+mod crosscheck;
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,9 @@ enum Command {
     },
     /// Run the conformance suite on every backend, and print what became of each case.
     Conformance(conformance::Arguments),
+    /// Check the emulator and the client against clients and servers that are not ours. What it needs is
+    /// installed into target/crosscheck.
+    Crosscheck(crosscheck::Arguments),
     /// Write the table of backends and capabilities into the README.
     Capabilities {
         /// Write nothing, and fail if the README has another table.
@@ -43,6 +47,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Bench { arguments } => bench::run(&workspace()?, &arguments),
         Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Crosscheck(arguments) => crosscheck::run(&workspace()?, &arguments),
         Command::Capabilities { check } => capabilities::run(&workspace()?, check),
     }
 }
