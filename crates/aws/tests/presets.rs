@@ -3,9 +3,10 @@
 
 use polycloud_aws::{Preset, S3Config, S3Store, Session};
 use polycloud_core::ErrorKind;
+use polycloud_core::checksum::ChecksumAlgorithm;
 use polycloud_core::object::{
-    CopyOptions, CopySource, DeleteOptions, Key, ObjectStore, Precondition, PutOptions, Tags,
-    VersionId,
+    CopyOptions, CopySource, DeleteOptions, HeadOptions, Key, ObjectStore, Precondition,
+    PutOptions, Tags, VersionId,
 };
 use polycloud_emulator::Emulator;
 
@@ -71,4 +72,20 @@ async fn tags_and_versions_are_refused_where_there_are_none() {
     let error = store.delete(&key, &version).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(emulator.journal().requests().is_empty());
+}
+
+/// A digest that an ETag only looks like is not told as one.
+#[tokio::test]
+async fn an_etag_is_a_digest_where_that_is_known() {
+    let emulator = Emulator::start().await.unwrap();
+    emulator.create_bucket("bucket").unwrap();
+    let key = Key::new("k").unwrap();
+    for (preset, is_digest) in
+        [(Preset::Aws, true), (Preset::Minio, true), (Preset::Generic, false)]
+    {
+        let store = open(&emulator, preset).await;
+        store.put(&key, "content".into(), &PutOptions::default()).await.unwrap();
+        let head = store.head(&key, &HeadOptions::default()).await.unwrap();
+        assert_eq!(head.checksums.get(ChecksumAlgorithm::Md5).is_some(), is_digest, "{preset:?}");
+    }
 }

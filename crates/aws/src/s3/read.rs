@@ -177,6 +177,11 @@ impl S3Store {
         headers: &HeaderMap,
         version: Option<&VersionId>,
     ) {
+        if !self.0.account.quirks.etag_is_md5 {
+            let known = meta.checksums.iter();
+            meta.checksums =
+                known.filter(|known| known.algorithm() != ChecksumAlgorithm::Md5).collect();
+        }
         if version.is_some() {
             meta.is_latest = None;
             // Some services leave out the version that was asked for.
