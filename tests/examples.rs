@@ -39,8 +39,18 @@ fn executables() -> &'static Path {
 
 /// Runs an example in a world of its own: its temporary files and its instances' state go into `home`.
 fn example(name: &str, home: &Path, arguments: &[&str]) -> Output {
+    example_with(name, home, arguments, &[])
+}
+
+fn example_with(
+    name: &str,
+    home: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Output {
     Command::new(executables().join(name))
         .args(arguments)
+        .envs(environment.iter().copied())
         .env("TMPDIR", home)
         .env("XDG_STATE_HOME", home.join("state"))
         .output()
@@ -77,7 +87,7 @@ fn sum_sizes() {
     assert_eq!(sum(&[]), "26 bytes in 4 objects\n");
     assert_eq!(sum(&["logs"]), "15 bytes in 3 objects\n");
     assert_eq!(sum(&["logs/"]), "8 bytes in 2 objects\n");
-    let wrong = example("sum_sizes", home.path(), &["s3://bucket"]);
+    let wrong = example("sum_sizes", home.path(), &["gs://bucket"]);
     assert!(!wrong.status.success());
 }
 
@@ -207,7 +217,8 @@ fn mapreduce_fails_with_a_reason() {
     let home = TempDir::new().unwrap();
     for (arguments, reason) in [
         (["--store", "memory:"], "in the memory of one process"),
-        (["--store", "s3://bucket"], "feature `aws`"),
+        (["--store", "gs://bucket"], "feature `gcp`"),
+        (["--env", "DOES_NOT_EXIST"], "there is no such variable"),
         (["--input", "/does/not/exist"], "cannot read /does/not/exist"),
         (["--workers", "0"], "0 is not in 1..=100"),
     ] {
@@ -224,4 +235,102 @@ fn mapreduce_works_on_this_repository() {
     let output = succeed("mapreduce", home.path(), &["--top", "3"]);
     assert_eq!(output.lines().count(), 6, "{output}");
     nothing_is_left(home.path());
+}
+
+/// An emulator of S3 with a bucket, and what programs need to reach it.
+struct S3 {
+    _runtime: tokio::runtime::Runtime,
+    emulator: polycloud_emulator::Emulator,
+    home: TempDir,
+}
+
+impl S3 {
+    fn start() -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let emulator = runtime.block_on(polycloud_emulator::Emulator::start()).unwrap();
+        emulator.create_bucket("bucket").unwrap();
+        Self { _runtime: runtime, emulator, home: TempDir::new().unwrap() }
+    }
+
+    fn url(&self, bucket: &str) -> String {
+        let bucket = if bucket.is_empty() { String::new() } else { format!("//{bucket}") };
+        format!("s3:{bucket}?endpoint={}&region=us-east-1&preset=aws", self.emulator.s3_url())
+    }
+
+    fn run(&self, name: &str, arguments: &[&str]) -> String {
+        let account = self.emulator.credentials();
+        let environment = [
+            ("AWS_ACCESS_KEY_ID", &*account.access_key),
+            ("AWS_SECRET_ACCESS_KEY", &*account.secret_key),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ];
+        let output = example_with(name, self.home.path(), arguments, &environment);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+#[test]
+fn small_programs_on_s3() {
+    let s3 = S3::start();
+    let (url, home) = (s3.url("bucket"), s3.home.path());
+    let output = s3.run("quickstart", &[&url]);
+    assert!(output.starts_with("notes/hello.txt says b\"hello, world\"\n"), "{output}");
+    assert_eq!(s3.run("sum_sizes", &[&url, "notes/"]), "12 bytes in 1 objects\n");
+    let buckets = s3.run("list_buckets", &[&s3.url("")]);
+    assert!(buckets.ends_with(" bucket\n") && buckets.lines().count() == 1, "{buckets}");
+
+    let content: Vec<u8> = (0..=250).cycle().take(20_000_000).collect();
+    fs::write(home.join("large.bin"), &content).unwrap();
+    let file = home.join("large.bin").display().to_string();
+    let output = s3.run("upload_download", &[&url, &file]);
+    assert!(output.contains("large.bin: 20000000 bytes sent\n"), "{output}");
+    assert!(output.contains("the store holds crc64nvme:"), "{output}");
+    assert!(fs::read(home.join("large.copy")).unwrap() == content);
+    assert!(s3.emulator.journal().count("UploadPart") > 1);
+}
+
+#[test]
+fn mapreduce_on_s3() {
+    let s3 = S3::start();
+    let input = texts(s3.home.path());
+    let store = s3.url("bucket");
+    let arguments = ["--json", "--input", input.to_str().unwrap(), "--store", &store];
+    let credentials = ["--env", "AWS_ACCESS_KEY_ID", "--env", "AWS_SECRET_ACCESS_KEY"];
+    let output = s3.run("mapreduce", &[&arguments[..], &credentials[..]].concat());
+    let result: Value = serde_json::from_str(&output).unwrap();
+    assert_eq!(result["objects"].as_u64().unwrap(), count(&[input]).objects);
+    assert_eq!(s3.run("sum_sizes", &[&store]), "0 bytes in 0 objects\n");
+    nothing_is_left(s3.home.path());
+}
+
+#[test]
+fn newcomers_to_s3_are_told_what_to_do() {
+    let s3 = S3::start();
+    let fails = |url: &str, environment: &[(&str, &str)]| {
+        let output = example_with("sum_sizes", s3.home.path(), &[url], environment);
+        assert!(!output.status.success(), "{url}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let nobody = [
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("HOME", s3.home.path().to_str().unwrap()),
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_SECRET_ACCESS_KEY", ""),
+    ];
+    let account = s3.emulator.credentials();
+    let somebody = [
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("AWS_ACCESS_KEY_ID", &*account.access_key),
+        ("AWS_SECRET_ACCESS_KEY", &*account.secret_key),
+    ];
+    for (message, expected) in [
+        (fails(&s3.url("bucket"), &nobody), "AWS_ACCESS_KEY_ID"),
+        (fails("s3://bucket", &nobody), "region"),
+        (fails(&s3.url("nowhere"), &somebody), "bucket not found"),
+        (fails(&s3.url("bucket").replace("us-east-1", "eu-west-1"), &somebody), "region=us-east-1"),
+        (fails("s3://bucket?endpoint=http://s3.example.com", &somebody), "allow_http"),
+    ] {
+        assert!(message.contains(expected), "{message}");
+    }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Job {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) progress: Progress,
     pub(crate) workers: usize,
+    /// Variables that the instances get.
+    pub(crate) environment: Vec<(String, String)>,
     /// What happens to the first worker in the middle of its first task.
     pub(crate) fault: Option<Fault>,
 }
@@ -83,7 +85,7 @@ impl Job {
             if let Some(fault) = self.fault.filter(|_| n == 0) {
                 arguments.extend(["--fault", fault.as_str()]);
             }
-            program::user_data(fetch, &arguments)
+            program::user_data(fetch, &self.environment, &arguments)
         };
         fleet.start(count, script).await
     }

@@ -79,6 +79,10 @@ struct JobArgs {
     /// A directory of texts; can be repeated. This repository's docs and crates if unset.
     #[arg(long, value_name = "DIR")]
     input: Vec<PathBuf>,
+    /// A variable of the environment that the instances get, too; can be repeated. For the credentials
+    /// of the store, such as AWS_ACCESS_KEY_ID, where instances have no identity of their own.
+    #[arg(long, value_name = "NAME")]
+    env: Vec<String>,
     /// How many words to print.
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
@@ -133,6 +137,7 @@ async fn run(args: JobArgs) -> Result<()> {
         clock: clock.clone(),
         progress: Progress::new(),
         workers: usize::from(args.workers),
+        environment: environment(&args.env)?,
         fault: args.fault(),
     };
     let compute = place.compute.open().await?;
@@ -170,6 +175,16 @@ impl JobArgs {
             _ => None,
         }
     }
+}
+
+/// The variables to hand on, with their values.
+#[allow(clippy::disallowed_methods, reason = "the user names the variables")]
+fn environment(names: &[String]) -> Result<Vec<(String, String)>> {
+    let value = |name: &String| match std::env::var(name) {
+        Ok(value) => Ok((name.clone(), value)),
+        Err(_) => Err(format!("--env {name}: there is no such variable").into()),
+    };
+    names.iter().map(value).collect()
 }
 
 /// Where the store and the instances are.

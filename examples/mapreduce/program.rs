@@ -30,7 +30,13 @@ pub(crate) async fn fetch_command(store: &dyn ObjectStore, url: &str, key: &Key)
 
 /// The user data of an instance: it fetches the program, runs it, and switches the machine off when
 /// that ends, because a machine without its worker is of no use.
-pub(crate) fn user_data(fetch: &str, arguments: &[&str]) -> String {
+pub(crate) fn user_data(
+    fetch: &str,
+    environment: &[(String, String)],
+    arguments: &[&str],
+) -> String {
+    let export = |(name, value): &(String, String)| format!("export {name}={}\n", quoted(value));
+    let exports: String = environment.iter().map(export).collect();
     let arguments: Vec<String> = arguments.iter().map(|argument| quoted(argument)).collect();
     let arguments = arguments.join(" ");
     format!(
@@ -38,7 +44,7 @@ pub(crate) fn user_data(fetch: &str, arguments: &[&str]) -> String {
          off() {{ if [ -n \"${{POLYCLOUD_INSTANCE_ID:-}}\" ]; then kill 0; else shutdown -h now; fi; }}\n\
          trap off EXIT\n\
          set -eu\n\
-         {fetch}\n\
+         {exports}{fetch}\n\
          chmod +x worker\n\
          ./worker {arguments}\n"
     )
@@ -55,7 +61,9 @@ mod tests {
 
     #[test]
     fn no_text_leaves_its_quotes() {
-        let script = user_data("cp a worker", &["it's", "$(reboot)"]);
+        let environment = [("SECRET".to_owned(), "a'b".to_owned())];
+        let script = user_data("cp a worker", &environment, &["it's", "$(reboot)"]);
+        assert!(script.contains("\nexport SECRET='a'\\''b'\ncp a worker\n"), "{script}");
         assert!(script.ends_with("\n./worker 'it'\\''s' '$(reboot)'\n"), "{script}");
     }
 }
