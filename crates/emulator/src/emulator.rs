@@ -250,7 +250,7 @@ impl Emulator {
         if response.status.is_success() {
             return self.core.saver.as_ref().map_or(Ok(()), |saver| saver.save_now(&store));
         }
-        Err(io::Error::other(String::from_utf8_lossy(&response.body).into_owned()))
+        Err(refused(&String::from_utf8_lossy(&response.body)))
     }
 
     /// Serves S3 on one connection that is not a socket, such as [`tokio::io::duplex`]. Tests on a paused
@@ -277,6 +277,16 @@ impl Emulator {
     ) -> impl Future<Output = ()> + Send + 'static {
         server::serve_in_memory(Arc::clone(&self.core), Service::Imds, io)
     }
+}
+
+/// Code and message of an error document.
+fn refused(document: &str) -> io::Error {
+    let element = |name: &str| {
+        let (_, rest) = document.split_once(&format!("<{name}>"))?;
+        rest.split_once(&format!("</{name}>")).map(|(text, _)| text)
+    };
+    let (code, message) = (element("Code"), element("Message"));
+    io::Error::other(format!("{}: {}", code.unwrap_or_default(), message.unwrap_or_default()))
 }
 
 impl Drop for Emulator {

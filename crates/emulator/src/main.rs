@@ -1,14 +1,15 @@
 //! An emulator as a program: prints where it is in one line of JSON, and serves until it is stopped.
 
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
 use polycloud_emulator::{Credentials, Emulator};
 use serde_json::json;
 
-const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Emulates Amazon S3, STS and the instance metadata service.
 #[derive(Debug, Parser)]
@@ -43,8 +44,18 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> io::Result<()> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody can be told that the error cannot be told.
+            let _ = writeln!(io::stderr(), "polycloud-emulator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> io::Result<()> {
     let mut builder = Emulator::builder()
         .s3_address(arguments.s3)
         .sts_address(arguments.sts)
@@ -75,7 +86,7 @@ async fn main() -> io::Result<()> {
 /// Creates a bucket, unless it is there from an earlier run.
 fn create(emulator: &Emulator, bucket: &str) -> io::Result<()> {
     match emulator.create_bucket(bucket) {
-        Err(error) if error.to_string().contains("<Code>BucketAlreadyOwnedByYou</Code>") => Ok(()),
+        Err(error) if error.to_string().starts_with("BucketAlreadyOwnedByYou") => Ok(()),
         result => result,
     }
 }

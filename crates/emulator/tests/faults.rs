@@ -1,4 +1,5 @@
 //! Every fault, as a client sees it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers fail as tests do")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The examples of the documentation of Signature Version 4 for S3.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers fail as tests do")]
 
 mod common;
 

@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(faults.decide("1", &asked("GetObject", "k")), None);
         faults.script([Rule::new(Fault::ResetBeforeRead), Rule::new(Fault::ExpiredToken)]);
         faults.push(Fault::RangeIgnored);
-        let mut decide = || faults.decide("1", &asked("GetObject", "k"));
+        let decide = || faults.decide("1", &asked("GetObject", "k"));
         assert_eq!(decide(), Some(Fault::ResetBeforeRead));
         assert_eq!(decide(), Some(Fault::ExpiredToken));
         // There is no range that could be ignored.

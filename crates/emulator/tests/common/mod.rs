@@ -1,5 +1,11 @@
 //! A client without a library of HTTP, so that what is sent and what comes back is known byte for byte.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
 
 use std::time::{Duration, SystemTime};
 
