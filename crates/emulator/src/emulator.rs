@@ -253,7 +253,7 @@ impl Emulator {
         Err(refused(&String::from_utf8_lossy(&response.body)))
     }
 
-    /// Serves S3 on one connection that is not a socket, such as [`tokio::io::duplex`]. Tests on a paused
+    /// Serves S3 on one connection that is not a socket, such as `tokio::io::duplex`. Tests on a paused
     /// clock need it: the clock does not wait for sockets.
     pub fn serve_s3(
         &self,
