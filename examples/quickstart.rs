@@ -6,9 +6,8 @@ use polycloud::prelude::*;
 
 #[tokio::main]
 async fn main() -> polycloud::Result<()> {
-    // Or file:///data/bucket, or s3://bucket?region=eu-west-1.
-    let url = std::env::args().nth(1).unwrap_or_else(|| "memory:".into());
-    let store = polycloud::open_store(&url).await?;
+    let url = std::env::args().nth(1); // such as file:///data/bucket or s3://bucket
+    let store = polycloud::open_store(url.as_deref().unwrap_or("memory:")).await?;
     let key = Key::new("notes/hello.txt")?;
     let first = store.put_bytes(&key, "hello").await?;
     // Replaces it, but only if nobody else has done so since.

@@ -2,10 +2,10 @@
 //! an [`ObjectStore`] and starts them through [`Compute`].
 //!
 //! ```text
-//! cargo run --example mapreduce
-//! cargo run --example mapreduce -- --workers 8 --input ~/texts
-//! cargo run --example mapreduce -- --kill-one
-//! cargo run --example mapreduce -- --store file:///data/bucket --compute local:
+//! cargo run -p polycloud-examples --example mapreduce
+//! cargo run -p polycloud-examples --example mapreduce -- --workers 8 --input ~/texts
+//! cargo run -p polycloud-examples --example mapreduce -- --kill-one
+//! cargo run -p polycloud-examples --example mapreduce -- --store file:///data/bucket --compute local:
 //! ```
 //!
 //! Without arguments it counts the words of this repository's own `docs` and `crates`, with a store and
