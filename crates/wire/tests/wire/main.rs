@@ -7,6 +7,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod pool;
 mod resume;
 mod retry;
 mod script;
