@@ -3,12 +3,12 @@
 use http::{HeaderMap, HeaderValue, Method};
 use polycloud_core::object::{
     Access, CompleteOptions, CopyOptions, CopySource, ETag, HeadOptions, Key, ObjectMeta,
-    ObjectUpdate, Part, PartNumber, Precondition, PutOptions, PutResult, Range, Revision,
+    ObjectUpdate, Part, PartNumber, Precondition, PutOptions, PutResult, Revision,
 };
 use polycloud_core::{Error, ErrorKind, Result};
-use polycloud_wire::xml::{Event, Reader};
 use polycloud_wire::{Call, Class, Failure, Reply, encode};
 
+use super::document::required;
 use super::headers::{
     self, COPY_SOURCE, COPY_SOURCE_IF_MATCH, METADATA_DIRECTIVE, TAGGING, TAGGING_DIRECTIVE,
 };
@@ -62,7 +62,7 @@ impl S3Store {
     }
 
     /// The object to copy, as it is now.
-    async fn source(&self, from: &CopySource) -> Result<ObjectMeta> {
+    pub(super) async fn source(&self, from: &CopySource) -> Result<ObjectMeta> {
         let head = of_version(from.version.as_ref());
         match &from.bucket {
             Some(bucket) => {
@@ -89,7 +89,11 @@ impl S3Store {
             return Ok(self.copy_in_parts(from, source, to, described, options).await?);
         }
         let mut sent = self.new_object(&described)?;
-        self.name_source(from, source, &mut sent)?;
+        let name = name_source(&self.0.info.bucket, from);
+        sent.insert(COPY_SOURCE, headers::header_value(&name)?);
+        if let Some(etag) = &source.revision.etag {
+            sent.insert(COPY_SOURCE_IF_MATCH, headers::header_value(&etag.quoted())?);
+        }
         let onto_itself = from.bucket.is_none() && from.key == *to && from.version.is_none();
         if replaces || onto_itself {
             sent.insert(METADATA_DIRECTIVE, REPLACE);
@@ -103,30 +107,6 @@ impl S3Store {
             sent.insert(TAGGING, headers::header_value(&headers::tagging(tags))?);
         }
         self.send_copy(to, &sent, condition, source.size).await
-    }
-
-    /// Names the source, and the condition that it is still the object that was looked at.
-    fn name_source(
-        &self,
-        from: &CopySource,
-        source: &ObjectMeta,
-        sent: &mut HeaderMap,
-    ) -> Result<()> {
-        let bucket = from.bucket.as_ref().map_or(&*self.0.info.bucket, |bucket| bucket.as_str());
-        let mut text = String::with_capacity(bucket.len() + from.key.len() + 48);
-        text.push('/');
-        text.push_str(bucket);
-        text.push('/');
-        encode::path(&from.key, &mut text);
-        if let Some(version) = &from.version {
-            text.push_str("?versionId=");
-            encode::component(version.as_str(), &mut text);
-        }
-        sent.insert(COPY_SOURCE, headers::header_value(&text)?);
-        if let Some(etag) = &source.revision.etag {
-            sent.insert(COPY_SOURCE_IF_MATCH, headers::header_value(&etag.quoted())?);
-        }
-        Ok(())
     }
 
     async fn send_copy(
@@ -144,7 +124,7 @@ impl S3Store {
             Ok(reply) => reply,
             Err(failure) => return Err(self.copy_failure(to, failure, condition).await),
         };
-        let etag = copied_etag(&body)?;
+        let etag = ETag::new(required(&body, "ETag")?);
         let mut result = PutResult::new(Revision::new(etag, headers::version(&headers)), size);
         result.checksums = headers::checksums(&headers);
         Ok(result)
@@ -200,22 +180,18 @@ impl S3Store {
                 None => self.tags(&from.key, version).await?,
             };
         }
-        let mut pinned = from.clone();
-        if let Some(etag) = &source.revision.etag {
-            pinned.precondition = Some(Precondition::IfMatch(etag.clone()));
-        }
         let upload = self.create_upload(to, &described).await?;
         let limits = &self.0.capabilities.limits;
         let size = COPY_PART
             .min(limits.put_bytes.unwrap_or(COPY_PART))
             .max(source.size.div_ceil(u64::from(limits.parts)));
         let parts = (0..source.size.div_ceil(size)).map(|n| {
-            let (upload, pinned) = (&upload, &pinned);
+            let upload = &upload;
             async move {
                 let number = PartNumber::new(u32::try_from(n + 1).unwrap_or(u32::MAX))?;
                 let end = source.size.min((n + 1).saturating_mul(size));
-                let range = Range::bounded(n.saturating_mul(size), end)?;
-                self.copy_to_part(to, upload, number, pinned, Some(range)).await
+                let range = n.saturating_mul(size)..end;
+                self.copy_range(to, upload, number, from, source, &range).await
             }
         });
         let parts: Result<Vec<Part>> = stream::iter(parts).buffered(COPY_PARTS).try_collect().await;
@@ -304,13 +280,17 @@ impl From<Error> for Copied {
     }
 }
 
-/// The ETag of a copy or of a part that was copied.
-pub(super) fn copied_etag(body: &[u8]) -> Result<ETag> {
-    let mut reader = Reader::new(body);
-    while let Some(event) = reader.next()? {
-        if let Event::Leaf("ETag", text) = event {
-            return Ok(ETag::new(text));
-        }
+/// The source of a copy as S3 wants it: `/bucket/key?versionId=version`.
+pub(super) fn name_source(own_bucket: &str, from: &CopySource) -> String {
+    let bucket = from.bucket.as_ref().map_or(own_bucket, |bucket| bucket.as_str());
+    let mut text = String::with_capacity(bucket.len() + from.key.len() + 48);
+    text.push('/');
+    text.push_str(bucket);
+    text.push('/');
+    encode::path(&from.key, &mut text);
+    if let Some(version) = &from.version {
+        text.push_str("?versionId=");
+        encode::component(version.as_str(), &mut text);
     }
-    Err(Error::new(ErrorKind::InvalidResponse).with_message("the copy has no ETag"))
+    text
 }

@@ -12,6 +12,7 @@ use polycloud_core::{Error, ErrorKind, Result};
 use polycloud_wire::xml::{Event, Reader};
 use polycloud_wire::{Call, Class, Reply, encode, time};
 
+use super::document::malformed;
 use super::{DOCUMENT, S3Store, headers};
 
 /// What a document holds whose keys are percent-encoded.
@@ -238,8 +239,4 @@ impl<'a> Line<'a> {
         meta.storage_class = headers::storage_class(self.class.as_deref());
         Ok(ListEntry::Object(meta))
     }
-}
-
-fn malformed(message: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidResponse).with_message(message)
 }

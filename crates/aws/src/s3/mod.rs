@@ -3,6 +3,7 @@
 pub(crate) mod capabilities;
 mod copy;
 mod delete;
+mod document;
 mod headers;
 mod list;
 mod multipart;

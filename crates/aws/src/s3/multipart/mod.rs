@@ -1,90 +1,39 @@
 //! Uploads part by part.
 
+mod documents;
+mod id;
+
+use std::ops;
+
 use async_trait::async_trait;
-use bytes::Bytes;
 use http::header::HeaderValue;
 use http::{HeaderMap, Method};
-use md5::{Digest as _, Md5};
-use polycloud_core::checksum::{Checksum, ChecksumAlgorithm};
+use polycloud_core::checksum::ChecksumAlgorithm;
 use polycloud_core::object::{
-    ChecksumRequest, CompleteOptions, CopySource, ETag, Key, MultipartStore, Part, PartNumber,
-    Payload, Precondition, PutOptions, PutResult, Range, Revision, UploadId, UploadInfo,
+    ChecksumRequest, CompleteOptions, CopySource, ETag, Key, MultipartStore, ObjectMeta, Part,
+    PartNumber, Payload, Precondition, PutOptions, PutResult, Range, Revision, UploadId,
     UploadPage,
 };
 use polycloud_core::page::PageToken;
 use polycloud_core::{Error, ErrorKind, Result, ResultExt as _};
 use polycloud_wire::client::RequestBody;
-use polycloud_wire::xml::{Event, Reader, Writer};
-use polycloud_wire::{Call, Class, Failure, Reply, encode, time};
+use polycloud_wire::{Call, Class, Failure, Reply};
 
-use super::copy::copied_etag;
+use self::documents::{
+    Listed, etag_of_parts, parse_parts, parse_uploads, whole_checksum, write_complete,
+};
+use self::id::{Upload, algorithm_name};
+use super::copy::name_source;
+use super::document::{malformed, required};
 use super::headers::{
     self, CHECKSUM_ALGORITHM, CHECKSUM_TYPE, COPY_SOURCE, COPY_SOURCE_IF_MATCH, COPY_SOURCE_RANGE,
 };
-use super::read::of_version;
 use super::write::{unknown, write_error};
 use super::{DOCUMENT, NO_BODY, S3Store};
 use crate::PROVIDER;
 
 /// Parts of a page of a listing.
 const PARTS_PAGE: u32 = 1_000;
-
-/// An upload's id as S3 has it, the checksum of its parts, which S3 wants to be the same for all, and the
-/// one that the whole is expected to have. It is written as `id~algorithm=checksum`, without the checksum
-/// if none is expected, and as the bare id for the usual algorithm.
-struct Upload<'a> {
-    id: &'a str,
-    checksum: Option<ChecksumAlgorithm>,
-    expected: Option<Checksum>,
-}
-
-const ALGORITHMS: [(&str, Option<ChecksumAlgorithm>); 5] = [
-    ("crc64nvme", Some(ChecksumAlgorithm::Crc64Nvme)),
-    ("crc32c", Some(ChecksumAlgorithm::Crc32c)),
-    ("sha256", Some(ChecksumAlgorithm::Sha256)),
-    ("md5", Some(ChecksumAlgorithm::Md5)),
-    ("none", None),
-];
-
-impl<'a> Upload<'a> {
-    fn parse(upload: &'a UploadId, usual: Option<ChecksumAlgorithm>) -> Self {
-        let text = upload.as_str();
-        let split = text.rsplit_once('~').and_then(|(id, rest)| {
-            let (name, expected) = rest.split_once('=').unwrap_or((rest, ""));
-            let (_, checksum) = ALGORITHMS.iter().find(|(known, _)| *known == name)?;
-            let expected = checksum.and_then(|it| headers::parse_checksum(it, expected));
-            Some(Self { id, checksum: *checksum, expected })
-        });
-        split.unwrap_or(Self { id: text, checksum: usual, expected: None })
-    }
-
-    fn write(
-        id: &str,
-        checksum: Option<ChecksumAlgorithm>,
-        usual: Option<ChecksumAlgorithm>,
-    ) -> UploadId {
-        match ALGORITHMS.iter().find(|(_, known)| *known == checksum) {
-            Some((name, _)) if checksum != usual => UploadId::new(format!("{id}~{name}")),
-            _ => UploadId::new(id),
-        }
-    }
-
-    fn expecting(id: &str, checksum: &Checksum) -> UploadId {
-        let algorithm = Some(checksum.algorithm());
-        let name = ALGORITHMS.iter().find(|(_, known)| *known == algorithm).map_or("", |it| it.0);
-        UploadId::new(format!("{id}~{name}={}", headers::checksum_text(checksum)))
-    }
-}
-
-/// The name that S3 has for a checksum of an upload; it has none for MD5.
-fn algorithm_name(algorithm: ChecksumAlgorithm) -> Option<&'static str> {
-    match algorithm {
-        ChecksumAlgorithm::Crc32c => Some("CRC32C"),
-        ChecksumAlgorithm::Crc64Nvme => Some("CRC64NVME"),
-        ChecksumAlgorithm::Sha256 => Some("SHA256"),
-        _ => None,
-    }
-}
 
 impl S3Store {
     pub(super) async fn create_upload(&self, key: &Key, options: &PutOptions) -> Result<UploadId> {
@@ -111,7 +60,7 @@ impl S3Store {
             || self.request(Method::POST, Some(key)).query("uploads", "").headers(&sent).empty();
         let call = Call { operation: "create_upload", class: Class::Idempotent, make: &make };
         let Reply { body, .. } = self.0.wire.send(call, DOCUMENT).await?;
-        let id = leaf(&body, "UploadId")?.ok_or_else(|| malformed("the upload has no id"))?;
+        let id = required(&body, "UploadId")?;
         if let ChecksumRequest::Expect(expected) = &options.checksum {
             return Ok(Upload::expecting(&id, expected));
         }
@@ -143,7 +92,7 @@ impl S3Store {
         Ok(Part::new(number, etag, content.size))
     }
 
-    pub(super) async fn copy_to_part(
+    async fn copy_to_part(
         &self,
         key: &Key,
         upload: &UploadId,
@@ -151,25 +100,26 @@ impl S3Store {
         from: &CopySource,
         range: Option<Range>,
     ) -> Result<Part> {
-        let bucket = from.bucket.as_ref().map_or(&*self.0.info.bucket, |bucket| bucket.as_str());
-        let store = match &from.bucket {
-            Some(bucket) => self.sibling(bucket)?,
-            None => self.clone(),
-        };
-        let source = store
-            .look(&from.key, &of_version(from.version.as_ref()), from.precondition.as_ref())
-            .await?;
+        let source = self.source(from).await?;
         let range = match range {
             Some(range) => range.resolve(source.size)?,
             None => 0..source.size,
         };
+        self.copy_range(key, upload, number, from, &source, &range).await
+    }
+
+    /// Makes a part of a range of an object, provided that it is still the one that was looked at.
+    pub(super) async fn copy_range(
+        &self,
+        key: &Key,
+        upload: &UploadId,
+        number: PartNumber,
+        from: &CopySource,
+        source: &ObjectMeta,
+        range: &ops::Range<u64>,
+    ) -> Result<Part> {
         let upload = Upload::parse(upload, self.0.account.checksum);
-        let mut name = format!("/{bucket}/");
-        encode::path(&from.key, &mut name);
-        if let Some(version) = &from.version {
-            name.push_str("?versionId=");
-            encode::component(version.as_str(), &mut name);
-        }
+        let name = name_source(&self.0.info.bucket, from);
         let make = || {
             let mut request = self
                 .request(Method::PUT, Some(key))
@@ -179,7 +129,7 @@ impl S3Store {
             if let Some(etag) = &source.revision.etag {
                 request = request.text(COPY_SOURCE_IF_MATCH, &etag.quoted());
             }
-            if range != (0..source.size) {
+            if *range != (0..source.size) {
                 let range = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
                 request = request.text(COPY_SOURCE_RANGE, &range);
             }
@@ -187,7 +137,8 @@ impl S3Store {
         };
         let call = Call { operation: "copy_part", class: Class::Idempotent, make: &make };
         let Reply { body, .. } = self.0.wire.send(call, DOCUMENT).await?;
-        Ok(Part::new(number, copied_etag(&body)?, range.end.saturating_sub(range.start)))
+        let etag = ETag::new(required(&body, "ETag")?);
+        Ok(Part::new(number, etag, range.end.saturating_sub(range.start)))
     }
 
     pub(super) async fn complete_upload(
@@ -227,7 +178,7 @@ impl S3Store {
         let size = parts.iter().map(|part| part.size).sum();
         match self.0.wire.send(call, DOCUMENT).await {
             Ok(Reply { headers, body, .. }) => {
-                let etag = leaf(&body, "ETag")?.ok_or_else(|| malformed("there is no ETag"))?;
+                let etag = required(&body, "ETag")?;
                 let revision = Revision::new(ETag::new(etag), headers::version(&headers));
                 let mut result = PutResult::new(revision, size);
                 result.checksums.extend(whole_checksum(&body)?);
@@ -385,169 +336,5 @@ impl MultipartStore for S3Store {
 
     async fn abort(&self, key: &Key, upload: &UploadId) -> Result<()> {
         self.abort_upload(key, upload).await.during(PROVIDER, "abort_upload", key)
-    }
-}
-
-fn malformed(message: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidResponse).with_message(message)
-}
-
-/// The text of the first element of a name.
-fn leaf(body: &[u8], name: &str) -> Result<Option<String>> {
-    let mut reader = Reader::new(body);
-    while let Some(event) = reader.next()? {
-        match event {
-            Event::Leaf(found, text) if found == name => return Ok(Some(text.into_owned())),
-            _ => {}
-        }
-    }
-    Ok(None)
-}
-
-/// The checksum of the whole content that a completion tells.
-fn whole_checksum(body: &[u8]) -> Result<Option<Checksum>> {
-    if leaf(body, "ChecksumType")?.as_deref() == Some("COMPOSITE") {
-        return Ok(None);
-    }
-    let mut reader = Reader::new(body);
-    while let Some(event) = reader.next()? {
-        let (algorithm, text) = match event {
-            Event::Leaf("ChecksumCRC64NVME", text) => (ChecksumAlgorithm::Crc64Nvme, text),
-            Event::Leaf("ChecksumCRC32C", text) => (ChecksumAlgorithm::Crc32c, text),
-            _ => continue,
-        };
-        return Ok(headers::parse_checksum(algorithm, &text));
-    }
-    Ok(None)
-}
-
-/// The ETag of an object that is made of parts: the MD5 of their MD5s. `None` if the parts' ETags are
-/// none, as those of encrypted parts.
-fn etag_of_parts(parts: &[Part]) -> Option<ETag> {
-    let mut digest = Md5::new();
-    for part in parts {
-        let Checksum::Md5(of_part) = headers::etag_md5(part.etag.as_str())? else { return None };
-        digest.update(of_part);
-    }
-    let mut etag = String::with_capacity(38);
-    encode::hex(&digest.finalize(), &mut etag);
-    Some(ETag::new(format!("{etag}-{}", parts.len())))
-}
-
-fn write_complete(parts: &[Part], listed: &[Listed]) -> Result<Bytes> {
-    let mut xml = Writer::with_capacity(parts.len() * 128 + 64);
-    xml.start("CompleteMultipartUpload");
-    for part in parts {
-        xml.start("Part");
-        xml.leaf("PartNumber", &part.number.to_string())?;
-        xml.leaf("ETag", &part.etag.quoted())?;
-        let checksum = listed.iter().find(|listed| listed.part.number == part.number);
-        if let Some(checksum) = checksum.and_then(|listed| listed.sha256.as_deref()) {
-            xml.leaf("ChecksumSHA256", checksum)?;
-        }
-        xml.end("Part");
-    }
-    xml.end("CompleteMultipartUpload");
-    Ok(xml.finish().into())
-}
-
-/// A part as S3 lists it.
-struct Listed {
-    part: Part,
-    sha256: Option<String>,
-}
-
-/// Adds the parts of a page, and returns where the next one begins.
-fn parse_parts(body: &[u8], parts: &mut Vec<Listed>) -> Result<Option<u32>> {
-    let mut reader = Reader::new(body);
-    let (mut number, mut size, mut etag, mut sha256) = (None, None, None, None);
-    let (mut truncated, mut next) = (false, None);
-    while let Some(event) = reader.next()? {
-        match event {
-            Event::Leaf("PartNumber", text) => number = text.parse().ok(),
-            Event::Leaf("Size", text) => size = text.parse().ok(),
-            Event::Leaf("ETag", text) => etag = Some(ETag::new(text)),
-            Event::Leaf("ChecksumSHA256", text) => sha256 = Some(text.into_owned()),
-            Event::Leaf("IsTruncated", text) => truncated = text == "true",
-            Event::Leaf("NextPartNumberMarker", text) => next = text.parse().ok(),
-            Event::End("Part") => {
-                let whole = number.take().zip(size.take()).zip(etag.take());
-                let ((number, size), etag) =
-                    whole.ok_or_else(|| malformed("a part is not described"))?;
-                let part = Part::new(PartNumber::new(number)?, etag, size);
-                parts.push(Listed { part, sha256: sha256.take() });
-            }
-            _ => {}
-        }
-    }
-    if !truncated {
-        return Ok(None);
-    }
-    next.map(Some).ok_or_else(|| malformed("there is no marker to go on"))
-}
-
-fn parse_uploads(body: &[u8], usual: Option<ChecksumAlgorithm>) -> Result<UploadPage> {
-    let mut reader = Reader::new(body);
-    let mut page = UploadPage::default();
-    let (mut encoded, mut truncated) = (false, false);
-    let (mut next_key, mut next_id) = (String::new(), String::new());
-    let (mut key, mut id, mut started, mut checksum) = (String::new(), String::new(), None, usual);
-    while let Some(event) = reader.next()? {
-        match event {
-            Event::Leaf("EncodingType", text) => encoded = text == "url",
-            Event::Leaf("IsTruncated", text) => truncated = text == "true",
-            Event::Leaf("NextKeyMarker", text) => next_key = super::list::name(&text, encoded)?,
-            Event::Leaf("NextUploadIdMarker", text) => next_id = text.into_owned(),
-            Event::Leaf("Key", text) => key = super::list::name(&text, encoded)?,
-            Event::Leaf("UploadId", text) => id = text.into_owned(),
-            Event::Leaf("Initiated", text) => started = Some(time::parse_rfc3339(&text)?),
-            Event::Leaf("ChecksumAlgorithm", text) => {
-                let known = ChecksumAlgorithm::ALL.into_iter();
-                checksum = known.into_iter().find(|it| algorithm_name(*it) == Some(&text));
-            }
-            Event::Start("Initiator" | "Owner") => reader.skip()?,
-            Event::End("Upload") => {
-                let started = started.take().ok_or_else(|| malformed("an upload has no time"))?;
-                let id = Upload::write(&id, std::mem::replace(&mut checksum, usual), usual);
-                page.uploads.push(UploadInfo::new(Key::new(&*key)?, id, started));
-            }
-            _ => {}
-        }
-    }
-    if truncated {
-        let token = serde_json::json!([next_key, next_id]).to_string();
-        page.next = Some(PageToken::new(token));
-    }
-    Ok(page)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_tells_the_checksum_of_its_parts() {
-        let usual = Some(ChecksumAlgorithm::Crc64Nvme);
-        for checksum in [usual, Some(ChecksumAlgorithm::Crc32c), Some(ChecksumAlgorithm::Md5), None]
-        {
-            let id = Upload::write("2~abc.x", checksum, usual);
-            let upload = Upload::parse(&id, usual);
-            assert_eq!((upload.id, upload.checksum), ("2~abc.x", checksum), "{id}");
-        }
-    }
-
-    #[test]
-    fn etag_of_an_object_of_parts() {
-        let part = |n, text: &[u8]| {
-            let mut etag = String::new();
-            encode::hex(&Md5::digest(text), &mut etag);
-            Part::new(PartNumber::new(n).unwrap(), ETag::new(etag), text.len() as u64)
-        };
-        let etag = etag_of_parts(&[part(1, b"a"), part(2, b"b")]).unwrap();
-        assert_eq!(etag.as_str(), "96e024ba2074fe77e8e965ba43a704be-2");
-        assert_eq!(
-            etag_of_parts(&[Part::new(PartNumber::new(1).unwrap(), ETag::new("x"), 1)]),
-            None
-        );
     }
 }
