@@ -5,7 +5,7 @@ use polycloud_core::object::{
     Access, CompleteOptions, CopyOptions, CopySource, ETag, HeadOptions, Key, ObjectMeta,
     ObjectUpdate, Part, PartNumber, Precondition, PutOptions, PutResult, Revision,
 };
-use polycloud_core::{Error, ErrorKind, Result};
+use polycloud_core::{Error, ErrorKind, Outcome, Result};
 use polycloud_wire::{Call, Class, Failure, Reply, encode};
 
 use super::document::required;
@@ -202,7 +202,7 @@ impl S3Store {
             Err(error) => Err(error),
         };
         match result {
-            Err(error) if error.outcome() != polycloud_core::Outcome::Unknown => {
+            Err(error) if error.outcome() != Outcome::Unknown => {
                 let leaked = polycloud_core::ResourceRef::new("upload", upload.as_str());
                 let aborted = self.abort_upload(to, &upload).await;
                 Err(error.with_leaked(aborted.is_err().then_some(leaked)))
@@ -222,7 +222,7 @@ impl S3Store {
         if attributes.is_none() && storage_class.is_none() && precondition.is_none() {
             // Tags are a resource of their own, which can be replaced by itself.
             self.set_tags(key, &tags.clone().unwrap_or_default()).await?;
-            return self.head_object(key, &head.with_tags(true)).await;
+            return self.changed_object(key).await;
         }
         let mut race = 0;
         loop {
@@ -236,9 +236,16 @@ impl S3Store {
                     return Err(error.with_kind(ErrorKind::Conflict));
                 }
                 Err(error) => return Err(error),
-                Ok(_) => return self.head_object(key, &head.with_tags(true)).await,
+                Ok(_) => return self.changed_object(key).await,
             }
         }
+    }
+
+    /// An object as it is behind a change that was made.
+    async fn changed_object(&self, key: &Key) -> Result<ObjectMeta> {
+        let head = HeadOptions::default().with_tags(true);
+        let changed = self.head_object(key, &head).await;
+        changed.map_err(|error| error.with_outcome(Outcome::Applied))
     }
 
     /// Copies an object onto itself with what is to be changed, provided that it is still the same.

@@ -12,6 +12,8 @@ mod request;
 mod service;
 mod signer;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod trailer;
 mod write;
 
@@ -97,6 +99,13 @@ impl S3Store {
             single_put: SINGLE_PUT,
             account,
         })))
+    }
+
+    /// Takes objects above this size for too large for a single request.
+    #[cfg(test)]
+    fn limit_puts(&mut self, bytes: u64) {
+        let inner = Arc::get_mut(&mut self.0).unwrap();
+        inner.capabilities.limits.put_bytes = Some(bytes);
     }
 
     /// Another bucket of the account.

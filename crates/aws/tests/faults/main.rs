@@ -1,0 +1,17 @@
+//! What becomes of data when servers and networks fail: the whole client against the emulator, in memory
+//! and on paused time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
+mod client;
+mod history;
+mod lab;
+mod model;
+mod seeded;
+mod small_parts;
