@@ -20,6 +20,9 @@ use crate::wire::{Call, Inner};
 /// As much of a refusal's body as is read.
 const REFUSAL_LIMIT: usize = 64 * 1024;
 
+/// If the clocks are so far apart, that may be why a signature was refused.
+const SKEW: Duration = Duration::from_secs(4 * 60);
+
 /// What is wanted of a success.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Want {
@@ -170,15 +173,26 @@ impl<S: Service> Inner<S> {
         mut body: ResponseBody,
     ) -> Fault {
         let mut whole = Collected::default();
-        // Whatever can be read of it: the status alone is an answer, too.
-        while let Ok(Some(chunk)) = self.next_chunk(&mut body).await {
-            if !whole.push(chunk, REFUSAL_LIMIT) {
-                break;
+        let complete = loop {
+            match self.next_chunk(&mut body).await {
+                Ok(Some(chunk)) => {
+                    if !whole.push(chunk, REFUSAL_LIMIT) {
+                        break true;
+                    }
+                }
+                Ok(None) => break true,
+                Err(_) => break false,
             }
-        }
+        };
         let bytes = whole.finish();
         let refusal = self.service.refusal(&answer(call, head.status, &head.headers, &bytes));
-        self.fault(refusal, &head.headers)
+        let mut fault = self.fault(refusal, &head.headers);
+        if !complete && fault.reason == Reason::Final {
+            // The status alone says less than the words that were lost, which may be of something passing.
+            fault.reason = Reason::Passing;
+            fault.error = fault.error.with_retry(Retry::Later);
+        }
+        fault
     }
 
     fn fault(&self, refusal: Refusal, headers: &HeaderMap) -> Fault {
@@ -187,11 +201,24 @@ impl<S: Service> Inner<S> {
         fault.date = date.and_then(|date| parse_http_date(date).ok());
         // Given as a date, it is by the server's clock.
         let now = fault.date.unwrap_or_else(|| self.server_time());
+        if is_denied(&fault) && apart(now, self.server_time()) > SKEW {
+            // An answer without a body cannot say why.
+            fault.reason = Reason::Skewed;
+        }
         if let Some(after) = retry_after(headers, now) {
             fault.error = fault.error.with_retry_after(after);
         }
         fault
     }
+}
+
+fn is_denied(fault: &Fault) -> bool {
+    let kinds = [ErrorKind::PermissionDenied, ErrorKind::Unauthenticated];
+    fault.reason == Reason::Final && kinds.contains(&fault.error.kind())
+}
+
+fn apart(a: SystemTime, b: SystemTime) -> Duration {
+    a.duration_since(b).unwrap_or_else(|behind| behind.duration())
 }
 
 fn answer<'a>(

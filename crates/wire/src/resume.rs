@@ -244,7 +244,8 @@ fn rest_of(response: &http::Response<ResponseBody>, left: &ops::Range<u64>) -> R
 #[async_trait]
 impl<S: Service> BodySource for Resuming<S> {
     async fn next_chunk(&mut self) -> Result<Option<Bytes>> {
-        let result = self.chunk().await;
+        // A read, whatever the error says of itself.
+        let result = self.chunk().await.map_err(|error| error.with_outcome(Outcome::NotApplied));
         let Download { operation, target, .. } = &self.download;
         result.during(self.wire.service().provider(), operation, target)
     }

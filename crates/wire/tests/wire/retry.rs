@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::script::{Act, Script, say};
+use crate::script::{Act, End, Script, say};
 use bytes::Bytes;
 use polycloud_core::object::{Payload, PayloadSource};
 use polycloud_core::retry::{RetryBudget, RetryPolicy};
@@ -194,4 +194,31 @@ fn bodies_are_as_long_as_they_say() {
     let payload = Payload::from_source(Broken);
     assert_eq!(RequestBody::from(&payload).size_hint().exact(), Some(10));
     assert!(RequestBody::empty().is_end_stream());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_whose_words_are_lost_is_asked_for_again() {
+    for end in [End::Broken, End::Silent] {
+        let cut = Act::Send(403, Vec::new(), vec!["exp"], end);
+        let script = Script::new([cut, say(200, "fine")]);
+        assert!(call(&script.wire(), Class::Conditional).await.is_ok());
+    }
+    let whole = Act::Send(403, Vec::new(), vec!["no"], End::Clean);
+    let failure = call(&Script::new([whole]).wire(), Class::Read).await.unwrap_err();
+    assert_eq!(failure.error.kind(), ErrorKind::PermissionDenied);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_denied_without_a_word_looks_at_the_clock() {
+    let denied = |date: &str| Act::Say(403, headers("date", date), "");
+    let elsewhere = "Wed, 01 Jan 2020 00:00:00 GMT";
+    let script = Script::new([denied(elsewhere), say(200, "fine")]);
+    assert!(call(&script.wire(), Class::Read).await.is_ok());
+    let at = script.header(1, "authorization").rsplit_once(' ').unwrap().1.parse::<u64>().unwrap();
+    assert!((1_577_836_800..1_577_836_860).contains(&at), "{at}");
+    // That is no reason to ask for ever.
+    let script = Script::new([denied(elsewhere), denied(elsewhere)]);
+    let failure = call(&script.wire(), Class::Conditional).await.unwrap_err();
+    let found = (failure.error.kind(), failure.ambiguous);
+    assert_eq!(found, (ErrorKind::PermissionDenied, false));
 }
