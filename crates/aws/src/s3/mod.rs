@@ -35,6 +35,7 @@ use polycloud_core::page::PageToken;
 use polycloud_core::{Result, ResultExt as _};
 use polycloud_wire::Wire;
 
+use self::read::unchanged;
 use self::request::RequestBuilder;
 use self::service::S3Service;
 pub use self::signer::{PostForm, PostPolicy};
@@ -135,11 +136,11 @@ impl ObjectStore for S3Store {
     }
 
     async fn get(&self, key: &Key, options: &GetOptions) -> Result<GetResult> {
-        self.read(key, options).await.during(PROVIDER, "get", key)
+        self.read(key, options).await.map_err(unchanged).during(PROVIDER, "get", key)
     }
 
     async fn head(&self, key: &Key, options: &HeadOptions) -> Result<ObjectMeta> {
-        self.head_object(key, options).await.during(PROVIDER, "head", key)
+        self.head_object(key, options).await.map_err(unchanged).during(PROVIDER, "head", key)
     }
 
     async fn put(&self, key: &Key, payload: Payload, options: &PutOptions) -> Result<PutResult> {
@@ -169,7 +170,8 @@ impl ObjectStore for S3Store {
         options: &ListOptions,
         token: Option<&PageToken>,
     ) -> Result<ListPage> {
-        self.list(options, token).await.during(PROVIDER, "list_page", &options.prefix)
+        let page = self.list(options, token).await.map_err(unchanged);
+        page.during(PROVIDER, "list_page", &options.prefix)
     }
 
     async fn copy(&self, from: &CopySource, to: &Key, options: &CopyOptions) -> Result<PutResult> {

@@ -192,6 +192,11 @@ impl S3Store {
     }
 }
 
+/// Whatever became of a read, it changed nothing.
+pub(super) fn unchanged(error: Error) -> Error {
+    error.with_outcome(Outcome::NotApplied)
+}
+
 /// How to look at a version, or at the current object.
 pub(super) fn of_version(version: Option<&VersionId>) -> HeadOptions {
     let mut options = HeadOptions::default();

@@ -28,6 +28,7 @@ use super::document::{malformed, required};
 use super::headers::{
     self, CHECKSUM_ALGORITHM, CHECKSUM_TYPE, COPY_SOURCE, COPY_SOURCE_IF_MATCH, COPY_SOURCE_RANGE,
 };
+use super::read::unchanged;
 use super::write::{unknown, write_error};
 use super::{DOCUMENT, NO_BODY, S3Store};
 use crate::PROVIDER;
@@ -315,12 +316,14 @@ impl MultipartStore for S3Store {
 
     async fn parts(&self, key: &Key, upload: &UploadId) -> Result<Vec<Part>> {
         let named = Upload::parse(upload, self.0.account.checksum);
-        let parts = self.list_parts(key, named.id).await.during(PROVIDER, "parts", key)?;
+        let parts = self.list_parts(key, named.id).await;
+        let parts = parts.map_err(unchanged).during(PROVIDER, "parts", key)?;
         Ok(parts.into_iter().map(|listed| listed.part).collect())
     }
 
     async fn uploads(&self, prefix: &str, token: Option<&PageToken>) -> Result<UploadPage> {
-        self.list_uploads(prefix, token).await.during(PROVIDER, "uploads", prefix)
+        let page = self.list_uploads(prefix, token).await.map_err(unchanged);
+        page.during(PROVIDER, "uploads", prefix)
     }
 
     async fn complete(
