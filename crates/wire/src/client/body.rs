@@ -65,12 +65,10 @@ enum Left {
     /// Pieces of one chunk.
     Chunk(Bytes),
     /// Chunks of a payload from this index on, in pieces.
-    Chunks {
-        payload: Payload,
-        next: usize,
-        piece: Bytes,
-    },
-    Stream(BoxStream<'static, Result<Bytes, Error>>),
+    Chunks { payload: Payload, next: usize, piece: Bytes },
+    /// A source, of which one chunk is held back: a connection that has got as many bytes as were
+    /// announced asks for no more, and would not notice that the source has more, or fails.
+    Stream { stream: BoxStream<'static, Result<Bytes, Error>>, held: Option<Bytes> },
 }
 
 impl RequestBody {
@@ -97,7 +95,7 @@ impl RequestBody {
     pub fn as_bytes(&self) -> Option<&Bytes> {
         match &self.left {
             Left::Chunk(bytes) => Some(bytes),
-            Left::Chunks { .. } | Left::Stream(_) => None,
+            Left::Chunks { .. } | Left::Stream { .. } => None,
         }
     }
 
@@ -111,7 +109,26 @@ impl RequestBody {
                 *piece = payload.chunks()?.get(*next)?.clone();
                 *next += 1;
             },
-            Left::Stream(_) => None,
+            Left::Stream { .. } => None,
+        }
+    }
+}
+
+/// The chunk before the one that comes next, if one does.
+fn poll_held(
+    stream: &mut BoxStream<'static, Result<Bytes, Error>>,
+    held: &mut Option<Bytes>,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Bytes, Error>>> {
+    loop {
+        match ready!(stream.poll_next_unpin(context)) {
+            Some(Ok(chunk)) => {
+                if let Some(before) = held.replace(chunk) {
+                    return Poll::Ready(Some(Ok(before)));
+                }
+            }
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            None => return Poll::Ready(held.take().map(Ok)),
         }
     }
 }
@@ -135,7 +152,7 @@ impl From<&Payload> for RequestBody {
         let left = match payload.chunks() {
             Some([bytes]) => return bytes.clone().into(),
             Some(_) => Left::Chunks { payload: payload.clone(), next: 0, piece: Bytes::new() },
-            None => Left::Stream(payload.stream()),
+            None => Left::Stream { stream: payload.stream(), held: None },
         };
         Self { left, size, progress: Some(Progress::default()) }
     }
@@ -162,7 +179,7 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyFailed>>> {
         let next = match &mut self.left {
-            Left::Stream(stream) => ready!(stream.poll_next_unpin(context)),
+            Left::Stream { stream, held } => ready!(poll_held(stream, held, context)),
             _ => self.piece().map(Ok),
         };
         let Some(progress) = &self.progress else {
@@ -181,7 +198,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match &self.left {
             Left::Chunk(chunk) => chunk.is_empty(),
-            Left::Chunks { .. } | Left::Stream(_) => self.size == 0,
+            Left::Chunks { .. } | Left::Stream { .. } => self.size == 0,
         }
     }
 
@@ -189,7 +206,7 @@ impl Body for RequestBody {
         match &self.left {
             Left::Chunk(chunk) => SizeHint::with_exact(chunk.len() as u64),
             // Read once, for the head, before any piece is taken.
-            Left::Chunks { .. } | Left::Stream(_) => SizeHint::with_exact(self.size),
+            Left::Chunks { .. } | Left::Stream { .. } => SizeHint::with_exact(self.size),
         }
     }
 }

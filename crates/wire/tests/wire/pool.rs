@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::join_all;
+use futures::stream::{self, BoxStream, StreamExt};
+use polycloud_core::object::{Payload, PayloadSource};
 use polycloud_wire::client::{
     Connector, HttpClient, HyperClient, Io, Reached, RequestBody, ResponseBody, SendErrorKind,
 };
@@ -180,6 +182,33 @@ async fn an_answer_may_come_before_the_request_has_gone() {
     let client = Client::new(Manner::Hurries);
     let response = client.open(50_000_000).await;
     assert_eq!(response.status(), 403);
+}
+
+#[derive(Debug)]
+struct Lies(usize);
+
+impl PayloadSource for Lies {
+    fn len(&self) -> u64 {
+        10
+    }
+
+    fn open(&self) -> BoxStream<'static, polycloud_core::Result<Bytes>> {
+        let chunks = (0..self.0).map(|_| Ok(Bytes::from_static(b"12345")));
+        stream::iter(chunks.collect::<Vec<_>>()).boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_lies_about_its_length_is_not_believed() {
+    for (chunks, honest) in [(0, false), (1, false), (2, true), (3, false), (100, false)] {
+        let client = Client::new(Manner::Keeps);
+        let body = RequestBody::from(&Payload::from_source(Lies(chunks)));
+        let progress = body.progress().unwrap().clone();
+        let request = http::Request::builder().uri("http://host/path").body(body).unwrap();
+        let sent = client.client.send(request).await;
+        assert_eq!(sent.is_ok(), honest, "{chunks} chunks");
+        assert_eq!(progress.take_failure().is_none(), honest, "{chunks} chunks");
+    }
 }
 
 #[tokio::test]
