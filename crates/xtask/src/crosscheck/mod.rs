@@ -3,10 +3,12 @@
 
 mod clients;
 mod deviations;
+mod http;
 mod install;
 mod process;
 mod report;
 mod servers;
+mod signed;
 
 use std::ffi::OsString;
 use std::fs;

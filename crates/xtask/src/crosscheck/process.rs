@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use polycloud_core::clock::{Clock as _, SystemClock};
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
+
+use super::http::send;
 
 /// How long a server may take until it answers.
 const READY: Duration = Duration::from_secs(60);
@@ -57,7 +58,7 @@ impl Program {
             if let Some(status) = self.child.try_wait()? {
                 bail!("the server ended with {status}");
             }
-            if get(address, path).await.is_some_and(|answer| answer.starts_with(b"HTTP/1.")) {
+            if send("GET", &format!("http://{address}{path}"), &[], b"").await.is_ok() {
                 return Ok(());
             }
             clock.sleep(Duration::from_millis(50)).await;
@@ -73,21 +74,6 @@ impl Drop for Program {
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
-}
-
-/// The beginning of an answer.
-async fn get(address: SocketAddr, path: &str) -> Option<Vec<u8>> {
-    let exchange = async {
-        let mut stream = TcpStream::connect(address).await.ok()?;
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
-        let mut answer = vec![0; 16];
-        let length = stream.read(&mut answer).await.ok()?;
-        answer.truncate(length);
-        Some(answer)
-    };
-    timeout(Duration::from_secs(5), exchange).await.ok()?
 }
 
 /// A port of the loopback that nobody listens on. Servers that cannot take one by themselves are told it.

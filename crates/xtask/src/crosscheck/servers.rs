@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use polycloud_aws::{Preset, S3Buckets, S3Config, Session};
 use polycloud_conformance::{Harness, Outcome, Selection, StoreSetup};
@@ -19,12 +19,20 @@ use polycloud_core::object::{
 };
 use tokio::process::Command;
 
+use super::http::send;
 use super::process::{Program, alone, free_port, logged};
 use super::report::{Check, Verdict};
-use super::{Bench, NotRun, install};
+use super::{Bench, NotRun, install, signed};
 
 const ACCESS_KEY: &str = "AKIACROSSCHECK000000";
 const SECRET_KEY: &str = "crosscheck/secret+key/of/nobody000000000";
+
+/// Calls to moto until it verifies signatures: those that make a user.
+const CALLS: &str = "3";
+
+/// Everything is allowed.
+const POLICY: &str = "%7B%22Version%22:%222012-10-17%22,%22Statement%22:%5B%7B%22Effect%22:%22Allow%22,\
+                      %22Action%22:%22*%22,%22Resource%22:%22*%22%7D%5D%7D";
 
 /// A server, and how our client is told to speak to it.
 #[derive(Debug)]
@@ -77,11 +85,27 @@ pub(crate) const PARTS: &[Server] = &[
     },
 ];
 
-/// Runs the conformance suite against a server.
+/// Runs the conformance suite against a server, and lets it judge what our client signs.
 pub(crate) async fn run(bench: &Bench, part: &Server) -> std::result::Result<Vec<Check>, NotRun> {
     let home = tempfile::tempdir().map_err(|error| error.to_string())?;
     let (_program, config) = start(bench, part, home.path()).await?;
-    let harness = Foreign::new(part, &config).await.map_err(|error| error.to_string())?;
+    let checked = async {
+        let mut checks = conformance(bench, part, &config).await?;
+        checks.extend(signed::run(&config, &bench.checks).await?);
+        anyhow::Ok(checks)
+    };
+    // A server that cannot be asked has failed: that it runs is known.
+    Ok(checked.await.unwrap_or_else(|error| {
+        vec![Check::new("(the server)", Verdict::Failed(format!("{error:#}")))]
+    }))
+}
+
+async fn conformance(
+    bench: &Bench,
+    part: &Server,
+    config: &S3Config,
+) -> anyhow::Result<Vec<Check>> {
+    let harness = Foreign::new(part, config).await?;
     // Half as many at a time and twice as long as for our own: some of these servers are slow.
     let mut selection =
         Selection::default().with_concurrency(4).with_timeout(Duration::from_secs(120));
@@ -118,12 +142,39 @@ async fn start(
         logged(&mut command, &bench.log(part.name))?;
         let mut program = Program::start(&mut command)?;
         program.answers(address, path).await?;
-        anyhow::Ok(program)
+        let (id, secret) = credentials(part.kind, address).await?;
+        anyhow::Ok((program, id, secret))
     };
-    let program = started.await.map_err(failed)?;
-    let config =
-        config.with_endpoint(format!("http://{address}")).with_credentials(ACCESS_KEY, SECRET_KEY);
+    let (program, id, secret) = started.await.map_err(failed)?;
+    let config = config.with_endpoint(format!("http://{address}")).with_credentials(id, secret);
     Ok((Some(program), config))
+}
+
+/// What to sign with.
+async fn credentials(kind: Kind, address: SocketAddr) -> anyhow::Result<(String, String)> {
+    if kind != Kind::Moto {
+        return Ok((ACCESS_KEY.to_owned(), SECRET_KEY.to_owned()));
+    }
+    let user = "UserName=crosscheck&Version=2010-05-08";
+    iam(address, &format!("Action=CreateUser&{user}")).await?;
+    let answer = iam(address, &format!("Action=CreateAccessKey&{user}")).await?;
+    iam(address, &format!("Action=PutUserPolicy&PolicyName=all&PolicyDocument={POLICY}&{user}"))
+        .await?;
+    let element = |name: &str| {
+        let (_, rest) = answer.split_once(&format!("<{name}>"))?;
+        rest.split_once("</").map(|(value, _)| value.to_owned())
+    };
+    element("AccessKeyId").zip(element("SecretAccessKey")).context("IAM tells no key")
+}
+
+/// One of the calls that moto accepts without a valid signature; it looks only for the service.
+async fn iam(address: SocketAddr, form: &str) -> anyhow::Result<String> {
+    let scope = "AWS4-HMAC-SHA256 Credential=x/20260101/us-east-1/iam/aws4_request, \
+                 SignedHeaders=host, Signature=0";
+    let headers = [("Authorization", scope), ("Content-Type", "application/x-www-form-urlencoded")];
+    let answer = send("POST", &format!("http://{address}/"), &headers, form.as_bytes()).await?;
+    ensure!(answer.status == 200, "IAM answers with {}", answer.status);
+    Ok(String::from_utf8_lossy(&answer.body).into_owned())
 }
 
 /// How a server is started, and a path that it answers once it is ready.
@@ -146,11 +197,12 @@ async fn command(
     command.current_dir(home);
     let path = match kind {
         Kind::Moto => {
-            command.args(["-H", &host, "-p", &port]);
+            command.args(["-H", &host, "-p", &port]).env("INITIAL_NO_AUTH_ACTION_COUNT", CALLS);
             "/moto-api/data.json"
         }
         Kind::Ministack => {
-            command.env("BIND_HOST", host).env("GATEWAY_PORT", port);
+            command.env("BIND_HOST", host).env("GATEWAY_PORT", port).env("AUTH", "true");
+            command.env("AWS_ACCESS_KEY_ID", ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
             "/_ministack/health"
         }
         Kind::S3sFs | Kind::Ceph => {
