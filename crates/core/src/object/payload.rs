@@ -149,6 +149,8 @@ fn exactly(
             None => None,
         }
     })
+    // Who sends it may look behind the end.
+    .fuse()
     .boxed()
 }
 
@@ -217,6 +219,15 @@ mod tests {
         for promised in [0, 3, 4, 6, 100] {
             let error = Payload::from_source(Lies(promised)).bytes().await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::SourceFailed, "{promised}");
+        }
+    }
+
+    #[tokio::test]
+    async fn behind_the_end_is_nothing() {
+        for payload in [Payload::from("abc"), Payload::from_source(Lies(5))] {
+            let mut chunks = payload.stream();
+            while chunks.next().await.is_some() {}
+            assert!(chunks.next().await.is_none());
         }
     }
 
