@@ -74,7 +74,10 @@ pub(crate) fn refusal(answer: &Answer<'_>) -> Refusal {
     let mut details = Details::read(answer.body);
     details.complete(answer.headers);
     let status = answer.status.as_u16();
-    let Refusal { error, reason } = if details.code.is_empty() {
+    let Refusal { error, reason } = if details.code.is_empty() && status == 400 {
+        // A HEAD has no words to say that the credentials expired, which is the likeliest reason.
+        Refusal::new(ErrorKind::InvalidArgument.into(), Reason::Expired)
+    } else if details.code.is_empty() {
         Refusal::by_status(answer.status)
     } else {
         by_code(&details.code, || Refusal::by_status(answer.status))

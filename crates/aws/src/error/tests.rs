@@ -192,6 +192,15 @@ fn a_head_is_decided_by_its_status_and_headers() {
 }
 
 #[test]
+fn a_bad_request_without_words_may_be_for_expired_credentials() {
+    let refusal = read("head", 400, &[], "");
+    let found = (refusal.error.kind(), refusal.reason);
+    assert_eq!(found, (ErrorKind::InvalidArgument, Reason::Expired));
+    let worded = read("get", 400, &[], &document("InvalidArgument", "no", ""));
+    assert_eq!(worded.reason, Reason::Final);
+}
+
+#[test]
 fn an_unknown_code_is_decided_by_the_status() {
     for (status, kind, reason) in [
         (400, ErrorKind::InvalidArgument, Reason::Final),
