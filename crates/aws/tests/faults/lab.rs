@@ -190,7 +190,10 @@ pub(crate) async fn store(
     clock: Arc<RuntimeClock>,
     seed: u64,
 ) -> S3Store {
-    let client = HyperClient::builder().connector(connector).build();
+    // The age of connections is told by another clock, and looking after them costs time here.
+    let client =
+        HyperClient::builder().connector(connector).idle_timeout(Duration::from_secs(86_400));
+    let client = client.build();
     let session = Session::new()
         .with_client(Arc::new(client))
         .with_clock(clock)

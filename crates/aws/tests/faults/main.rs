@@ -12,6 +12,8 @@
 mod client;
 mod history;
 mod lab;
+mod matrix;
 mod model;
+mod operation;
 mod seeded;
 mod small_parts;
