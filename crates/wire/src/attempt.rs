@@ -2,13 +2,11 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::header::DATE;
 use http::{HeaderMap, StatusCode, response};
-use polycloud_core::clock::Clock;
 use polycloud_core::{Error, ErrorKind, Outcome, Retry};
 
 use crate::client::{Progress, RequestBody, ResponseBody, SendError, SendErrorKind};
@@ -89,7 +87,7 @@ impl<S: Service> Inner<S> {
         request: http::Request<RequestBody>,
     ) -> Result<Taken, Fault> {
         let progress = request.body().progress().cloned();
-        let sent = self.first_byte(self.client.send(request), progress.as_ref()).await;
+        let sent = self.answer_to(self.client.send(request), progress.as_ref()).await;
         let (head, mut body) = match sent {
             Ok(response) => response.into_parts(),
             Err(error) => {
@@ -114,7 +112,7 @@ impl<S: Service> Inner<S> {
     }
 
     /// Waits for the answer as long as the request moves, and then for the first byte.
-    async fn first_byte<T>(
+    async fn answer_to<T>(
         &self,
         sending: impl Future<Output = Result<T, SendError>>,
         progress: Option<&Progress>,
@@ -129,7 +127,7 @@ impl<S: Service> Inner<S> {
                     .min(self.timeouts.first_byte),
                 None => self.timeouts.first_byte,
             };
-            if let Some(result) = within(&*self.clock, window, sending.as_mut()).await {
+            if let Some(result) = self.first_byte.within(window, sending.as_mut()).await {
                 return result;
             }
             let now = progress.map_or(0, Progress::count);
@@ -161,9 +159,8 @@ impl<S: Service> Inner<S> {
         &self,
         body: &mut ResponseBody,
     ) -> Result<Option<Bytes>, SendError> {
-        within(&*self.clock, self.timeouts.stall, body.next_chunk())
-            .await
-            .unwrap_or_else(|| Err(SendError::new(SendErrorKind::Stalled)))
+        let next = self.stall.within(self.timeouts.stall, body.next_chunk()).await;
+        next.unwrap_or_else(|| Err(SendError::new(SendErrorKind::Stalled)))
     }
 
     async fn refused(
@@ -267,22 +264,4 @@ impl Collected {
     fn finish(self) -> Bytes {
         if self.more.is_empty() { self.first } else { self.more.freeze() }
     }
-}
-
-/// Waits for a future for a while. The timer is made only if there is something to wait for.
-pub(crate) async fn within<F: Future>(
-    clock: &dyn Clock,
-    window: Duration,
-    future: F,
-) -> Option<F::Output> {
-    let mut future = pin!(future);
-    let mut timer = None;
-    std::future::poll_fn(|context| {
-        if let Poll::Ready(output) = future.as_mut().poll(context) {
-            return Poll::Ready(Some(output));
-        }
-        let timer = timer.get_or_insert_with(|| clock.sleep(window));
-        timer.as_mut().poll(context).map(|()| None)
-    })
-    .await
 }

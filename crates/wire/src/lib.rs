@@ -16,6 +16,7 @@ pub mod client;
 pub mod encode;
 pub mod json;
 pub mod limit;
+mod patience;
 mod range;
 pub mod redact;
 mod resume;

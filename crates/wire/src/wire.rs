@@ -13,6 +13,7 @@ use polycloud_core::{Error, Outcome, Result, ResultExt, Retry};
 use crate::attempt::{Fault, Taken, Want};
 use crate::client::{HttpClient, RequestBody, ResponseBody};
 use crate::limit::Limiter;
+use crate::patience::Patience;
 use crate::service::{Reason, Service};
 use crate::telemetry::Telemetry;
 
@@ -137,6 +138,8 @@ pub(crate) struct Inner<S> {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) retry: RetryPolicy,
     pub(crate) timeouts: Timeouts,
+    pub(crate) first_byte: Patience,
+    pub(crate) stall: Patience,
     limiter: Limiter,
     telemetry: Telemetry,
     /// How far the server's clock is ahead of ours, in milliseconds.
@@ -188,6 +191,8 @@ impl<S: Service> WireBuilder<S> {
     pub fn build(self) -> Wire<S> {
         let Self { service, client, clock, random, retry, timeouts } = self;
         Wire(Arc::new(Inner {
+            first_byte: Patience::new(Arc::clone(&clock)),
+            stall: Patience::new(Arc::clone(&clock)),
             limiter: Limiter::new(Arc::clone(&clock)),
             telemetry: Telemetry::new(service.provider()),
             skew: AtomicI64::new(0),

@@ -152,7 +152,11 @@ impl Connector for Server {
             async move { answer(state.act(request).await) }
         });
         // A connection that the script breaks ends with an error, as it should.
-        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(server), service));
+        tokio::spawn(
+            http1::Builder::new()
+                .auto_date_header(false)
+                .serve_connection(TokioIo::new(server), service),
+        );
         Ok(Box::new(client))
     }
 }
