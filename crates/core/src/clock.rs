@@ -30,7 +30,8 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 /// The clock of the machine. Sleeping needs a Tokio runtime with its timer enabled.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
-    origin: std::time::Instant,
+    /// By the clock that sleeping goes by, which tests can pause.
+    origin: tokio::time::Instant,
 }
 
 impl SystemClock {
@@ -38,7 +39,7 @@ impl SystemClock {
     #[must_use]
     #[allow(clippy::disallowed_methods, reason = "this is the owner of the machine's clock")]
     pub fn new() -> Self {
-        Self { origin: std::time::Instant::now() }
+        Self { origin: tokio::time::Instant::now() }
     }
 
     /// The machine's clock, ready to be injected.
@@ -240,6 +241,13 @@ mod tests {
         clock.advance(Duration::from_secs(1));
         assert!(futures::poll!(&mut sleep).is_ready());
         assert_eq!(clock.sleepers(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_clock_agrees_with_its_sleep() {
+        let clock = SystemClock::new();
+        clock.sleep(Duration::from_secs(3_600)).await;
+        assert!(clock.monotonic() >= Duration::from_secs(3_600));
     }
 
     #[test]
