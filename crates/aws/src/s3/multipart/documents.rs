@@ -72,7 +72,7 @@ pub(super) struct Listed {
 pub(super) fn parse_parts(body: &[u8], parts: &mut Vec<Listed>) -> Result<Option<u32>> {
     let mut reader = Reader::new(body);
     let (mut number, mut size, mut etag, mut sha256) = (None, None, None, None);
-    let (mut truncated, mut next) = (false, None);
+    let (mut truncated, mut next, mut complete) = (false, None, false);
     while let Some(event) = reader.next()? {
         match event {
             Event::Leaf("PartNumber", text) => number = text.parse().ok(),
@@ -88,8 +88,12 @@ pub(super) fn parse_parts(body: &[u8], parts: &mut Vec<Listed>) -> Result<Option
                 let part = Part::new(PartNumber::new(number)?, etag, size);
                 parts.push(Listed { part, sha256: sha256.take() });
             }
+            Event::End("ListPartsResult") => complete = true,
             _ => {}
         }
+    }
+    if !complete {
+        return Err(malformed("it is no listing of parts"));
     }
     if !truncated {
         return Ok(None);
@@ -100,7 +104,7 @@ pub(super) fn parse_parts(body: &[u8], parts: &mut Vec<Listed>) -> Result<Option
 pub(super) fn parse_uploads(body: &[u8], usual: Option<ChecksumAlgorithm>) -> Result<UploadPage> {
     let mut reader = Reader::new(body);
     let mut page = UploadPage::default();
-    let (mut encoded, mut truncated) = (false, false);
+    let (mut encoded, mut truncated, mut complete) = (false, false, false);
     let (mut next_key, mut next_id) = (String::new(), String::new());
     let (mut key, mut id, mut started, mut checksum) = (String::new(), String::new(), None, usual);
     while let Some(event) = reader.next()? {
@@ -122,8 +126,12 @@ pub(super) fn parse_uploads(body: &[u8], usual: Option<ChecksumAlgorithm>) -> Re
                 let id = Upload::write(&id, std::mem::replace(&mut checksum, usual), usual);
                 page.uploads.push(UploadInfo::new(Key::new(&*key)?, id, started));
             }
+            Event::End("ListMultipartUploadsResult") => complete = true,
             _ => {}
         }
+    }
+    if !complete {
+        return Err(malformed("it is no listing of uploads"));
     }
     if truncated {
         let token = serde_json::json!([next_key, next_id]).to_string();
