@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -73,6 +73,7 @@ struct Shared {
     refuse: AtomicU64,
     hang: AtomicU64,
     failed: AtomicU64,
+    buffer: AtomicUsize,
 }
 
 impl Network {
@@ -84,6 +85,11 @@ impl Network {
     /// So many connections never come about.
     pub(crate) fn hang(&self, connections: u64) {
         self.0.hang.store(connections, Ordering::Relaxed);
+    }
+
+    /// So many bytes are on their way at most, from now on.
+    pub(crate) fn narrow(&self, bytes: usize) {
+        self.0.buffer.store(bytes, Ordering::Relaxed);
     }
 
     /// How many connections failed.
@@ -113,7 +119,7 @@ impl Connector for Network {
         if self.is_due(&self.0.hang) {
             std::future::pending::<()>().await;
         }
-        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let (ours, theirs) = tokio::io::duplex(self.0.buffer.load(Ordering::Relaxed));
         tokio::spawn(self.0.emulator.serve_s3(theirs));
         Ok(Box::new(ours))
     }
@@ -139,6 +145,7 @@ impl Lab {
             refuse: AtomicU64::new(0),
             hang: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            buffer: AtomicUsize::new(64 * 1024),
         };
         Self { emulator, clock: Arc::new(RuntimeClock::new()), network: Network(Arc::new(shared)) }
     }

@@ -10,7 +10,10 @@
 )]
 
 mod client;
+mod connect;
 mod history;
+mod hostile;
+mod interleave;
 mod lab;
 mod matrix;
 mod model;
