@@ -7,16 +7,15 @@ use anyhow::{Context as _, bail, ensure};
 use futures::future::BoxFuture;
 use polycloud_aws::{PostPolicy, S3Config, S3Store, Session};
 use polycloud_core::ErrorKind;
-use polycloud_core::clock::{Clock, Sleep, SystemClock};
+use polycloud_core::clock::{Clock, Random as _, Sleep, SystemClock, SystemRandom};
 use polycloud_core::object::{
-    BucketName, Buckets as _, CreateBucketOptions, Key, ObjectStore as _, ObjectStoreExt as _,
-    SignOptions, SignedRequest,
+    BucketName, Buckets as _, CreateBucketOptions, DeleteBucketOptions, Key, ObjectStore as _,
+    ObjectStoreExt as _, SignOptions, SignedRequest,
 };
 
 use super::http::{Answer, send};
 use super::report::{Check, Verdict};
 
-const BUCKET: &str = "crosscheck-signed";
 const KEY: &str = "a//b +ключ&?";
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -53,15 +52,20 @@ pub(crate) async fn run(config: &S3Config, wanted: &[String]) -> anyhow::Result<
         return Ok(Vec::new());
     }
     let buckets = config.open_buckets(&Session::new()).await?;
-    buckets.create(&BucketName::new(BUCKET)?, &CreateBucketOptions::default()).await?;
+    let bucket = BucketName::new(format!("crosscheck-{:016x}", SystemRandom.next_u64()))?;
+    buckets.create(&bucket, &CreateBucketOptions::default()).await?;
+    let mut config = config.clone();
+    config.bucket = Some(bucket.to_string());
     let mut checks = Vec::new();
     for (name, run) in chosen {
-        let verdict = match run(Signing::new(config).await?).await {
+        let verdict = match run(Signing::new(&config).await?).await {
             Ok(()) => Verdict::Passed,
             Err(error) => Verdict::Failed(format!("{error:#}")),
         };
         checks.push(Check::new(*name, verdict));
     }
+    // What cannot be removed goes with the server.
+    let _ = buckets.delete(&bucket, &DeleteBucketOptions::default().with_force(true)).await;
     Ok(checks)
 }
 
@@ -107,12 +111,10 @@ struct Signing {
 
 impl Signing {
     async fn new(config: &S3Config) -> anyhow::Result<Self> {
-        let mut config = config.clone();
-        config.bucket = Some(BUCKET.to_owned());
         let store = config.open(&Session::new()).await?;
         let key = Key::new(KEY)?;
         store.put_bytes(&key, "content").await?;
-        Ok(Self { config, store, key })
+        Ok(Self { config: config.clone(), store, key })
     }
 
     async fn sign(&self, options: &SignOptions) -> anyhow::Result<SignedRequest> {
@@ -191,8 +193,9 @@ impl Signing {
         self.store.put_bytes(&other, "other").await?;
         let url = self.url("GET").await?;
         let (bare, query) = url.split_once('?').context("the URL has no query")?;
-        let (bucket, _) = bare.split_at(bare.find(BUCKET).context("no bucket")? + BUCKET.len());
-        refused(&send("GET", &format!("{bucket}/other?{query}"), &[], b"").await?)
+        let name = self.config.bucket.as_deref().context("no bucket")?;
+        let (host, _) = bare.split_once(name).context("the URL names no bucket")?;
+        refused(&send("GET", &format!("{host}{name}/other?{query}"), &[], b"").await?)
     }
 
     async fn changes_are_refused(self) -> anyhow::Result<()> {
