@@ -143,8 +143,11 @@ impl<S: Service> Inner<S> {
 
     /// Reads a body to its end.
     async fn whole(&self, body: &mut ResponseBody, limit: usize) -> Result<Bytes, Fault> {
-        let mut whole = Collected::default();
+        let (mut whole, mut pace) = (Collected::default(), Pace::default());
         while let Some(chunk) = self.next_chunk(body).await? {
+            if self.is_drip(&mut pace, &chunk) {
+                return Err(SendError::new(SendErrorKind::Stalled).into());
+            }
             if !whole.push(chunk, limit) {
                 let error = Error::new(ErrorKind::InvalidResponse)
                     .with_message(format!("the answer is longer than {limit} bytes"));
@@ -163,16 +166,35 @@ impl<S: Service> Inner<S> {
         next.unwrap_or_else(|| Err(SendError::new(SendErrorKind::Stalled)))
     }
 
+    /// Whether a server sends less than a byte a second, and so never rests for too long.
+    fn is_drip(&self, pace: &mut Pace, chunk: &Bytes) -> bool {
+        let (stall, size) = (self.timeouts.stall, chunk.len() as u64);
+        if size >= stall.as_secs() {
+            *pace = Pace::default();
+            return false;
+        }
+        let now = self.clock.monotonic();
+        let elapsed = now.saturating_sub(*pace.since.get_or_insert(now));
+        pace.bytes += size;
+        if elapsed < stall {
+            return false;
+        }
+        std::mem::take(pace).bytes < elapsed.as_secs()
+    }
+
     async fn refused(
         &self,
         call: &Call<'_>,
         head: &response::Parts,
         mut body: ResponseBody,
     ) -> Fault {
-        let mut whole = Collected::default();
+        let (mut whole, mut pace) = (Collected::default(), Pace::default());
         let complete = loop {
             match self.next_chunk(&mut body).await {
                 Ok(Some(chunk)) => {
+                    if self.is_drip(&mut pace, &chunk) {
+                        break false;
+                    }
                     if !whole.push(chunk, REFUSAL_LIMIT) {
                         break true;
                     }
@@ -235,6 +257,13 @@ fn before_sending(error: Error) -> Fault {
 /// What was sent of the body is no whole one, so that nothing came of it.
 fn source_failed(error: Error) -> Fault {
     error.with_outcome(Outcome::NotApplied).with_retry(Retry::Never).into()
+}
+
+/// What came in chunks of a few bytes.
+#[derive(Default)]
+struct Pace {
+    since: Option<Duration>,
+    bytes: u64,
 }
 
 /// Chunks that become one piece; a single one is not copied.
