@@ -17,11 +17,11 @@ fn no_connection() {
             let lab = Lab::new();
             let clean = lab.store(0).await;
             fill(&clean).await;
-            let cells: [(&str, u64, &dyn Fn(u64)); 2] = [
-                ("refused", 1_000, &|n| lab.network.refuse(n)),
-                ("not answered", 1_000, &|n| lab.network.hang(n)),
-            ];
-            for (n, (what, many, fail)) in cells.into_iter().enumerate() {
+            for (n, what) in ["refused", "not answered"].into_iter().enumerate() {
+                let fail = |connections| match what {
+                    "refused" => lab.network.refuse(connections),
+                    _ => lab.network.hang(connections),
+                };
                 let stage = Stage::set(op, &lab, &clean, 2 * n).await;
                 let before = lab.network.failed();
                 fail(1);
@@ -30,7 +30,7 @@ fn no_connection() {
                 assert_eq!(lab.network.failed(), before + 1);
 
                 let stage = Stage::set(op, &lab, &clean, 2 * n + 1).await;
-                fail(many);
+                fail(1000);
                 let store = lab.store(2).await;
                 let result = tokio::time::timeout(DEADLINE, stage.perform(&store)).await;
                 fail(0);

@@ -1,163 +1,22 @@
 //! Servers that mean harm, or make no sense: the client ends with an error, in bounded memory.
 
-use std::fmt;
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::TryStreamExt as _;
-use http::Uri;
 use polycloud_aws::S3Store;
-use polycloud_core::clock::Clock as _;
 use polycloud_core::object::{
     CompleteOptions, CopyOptions, CopySource, DeleteItem, DeleteOptions, ETag, GetOptions,
     HeadOptions, ListEntry, ListOptions, ObjectStore as _, ObjectStoreExt as _, Part, PartNumber,
     Precondition, PutOptions, Range, UploadId,
 };
 use polycloud_core::{Error, ErrorKind, Outcome, Result};
-use polycloud_wire::client::{Connector, Io};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use crate::lab::{DEADLINE, RuntimeClock, key, multipart, on_paused_time, store};
+use crate::raw_server::{Answer, Attack, Server, always, answer, flood, ok};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
-
-/// What a server answers.
-#[derive(Clone)]
-enum Answer {
-    /// This, and it waits for the next request.
-    Say(Vec<u8>),
-    /// This, and the end.
-    Close(Vec<u8>),
-    /// This, and then so many times that.
-    Flood { head: Vec<u8>, unit: Vec<u8>, pause: Duration, times: u64 },
-}
-
-type Attack = Arc<dyn Fn(&str, u64) -> Answer + Send + Sync>;
-
-#[derive(Clone)]
-struct Server(Arc<Inner>);
-
-struct Inner {
-    attack: Attack,
-    /// Bytes that the client took, or that are on their way to it.
-    taken: AtomicU64,
-    requests: AtomicU64,
-    clock: Arc<RuntimeClock>,
-}
-
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Server")
-    }
-}
-
-#[async_trait]
-impl Connector for Server {
-    async fn connect(&self, _: &Uri) -> io::Result<Box<dyn Io>> {
-        let (ours, theirs) = tokio::io::duplex(16 * 1024);
-        tokio::spawn(Arc::clone(&self.0).serve(theirs));
-        Ok(Box::new(ours))
-    }
-}
-
-impl Inner {
-    async fn serve(self: Arc<Self>, mut io: DuplexStream) {
-        while let Some(head) = read_request(&mut io).await {
-            let n = self.requests.fetch_add(1, Ordering::Relaxed);
-            match (self.attack)(&head, n) {
-                Answer::Say(bytes) => {
-                    if !self.write(&mut io, &bytes).await {
-                        return;
-                    }
-                }
-                Answer::Close(bytes) => {
-                    self.write(&mut io, &bytes).await;
-                    return;
-                }
-                Answer::Flood { head, unit, pause, times } => {
-                    let mut goes_on = self.write(&mut io, &head).await;
-                    for _ in 0..times {
-                        if !goes_on {
-                            return;
-                        }
-                        if !pause.is_zero() {
-                            self.clock.sleep(pause).await;
-                        }
-                        goes_on = self.write(&mut io, &unit).await;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether the client is still there.
-    async fn write(&self, io: &mut DuplexStream, mut bytes: &[u8]) -> bool {
-        while !bytes.is_empty() {
-            match io.write(bytes).await {
-                Ok(written) => {
-                    self.taken.fetch_add(written as u64, Ordering::Relaxed);
-                    bytes = &bytes[written..];
-                }
-                Err(_) => return false,
-            }
-        }
-        true
-    }
-}
-
-/// The head of a request; its body is read and forgotten.
-async fn read_request(io: &mut DuplexStream) -> Option<String> {
-    let mut all = Vec::new();
-    let mut buffer = [0; 4096];
-    let end = loop {
-        if let Some(at) = all.windows(4).position(|window| window == b"\r\n\r\n") {
-            break at + 4;
-        }
-        let read = io.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
-        all.extend_from_slice(&buffer[..read]);
-    };
-    let head = String::from_utf8(all[..end].to_vec()).unwrap();
-    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let length: usize = length.map_or(0, |length| length.parse().unwrap());
-    let mut left = (end + length).saturating_sub(all.len());
-    while left > 0 {
-        let read = io.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
-        left = left.saturating_sub(read);
-    }
-    Some(head)
-}
-
-fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let length = body.len();
-    let mut all = format!(
-        "HTTP/1.1 {status}\r\n{headers}etag: \"e\"\r\nlast-modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n\
-         content-length: {length}\r\n\r\n"
-    )
-    .into_bytes();
-    all.extend_from_slice(body);
-    all
-}
-
-fn ok(body: impl AsRef<[u8]>) -> Answer {
-    Answer::Say(answer("200 OK", "", body.as_ref()))
-}
-
-fn always(answer: Answer) -> Attack {
-    Arc::new(move |_, _| answer.clone())
-}
-
-fn flood(head: impl Into<Vec<u8>>, unit: impl Into<Vec<u8>>) -> Answer {
-    Answer::Flood {
-        head: head.into(),
-        unit: unit.into(),
-        pause: Duration::from_millis(20),
-        times: u64::MAX,
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {
@@ -262,21 +121,11 @@ struct Seen {
 
 async fn attacked(call: Call, attack: &Attack) -> Seen {
     let clock = Arc::new(RuntimeClock::new());
-    let server = Server(Arc::new(Inner {
-        attack: Arc::clone(attack),
-        taken: AtomicU64::new(0),
-        requests: AtomicU64::new(0),
-        clock: Arc::clone(&clock),
-    }));
+    let server = Server::new(attack, &clock);
     let store = store(server.clone(), clock, 1).await;
     let result = tokio::time::timeout(DEADLINE, call.send(&store)).await;
     let result = result.unwrap_or_else(|_| panic!("{call:?} does not end"));
-    let Inner { taken, requests, .. } = &*server.0;
-    Seen {
-        result,
-        taken: taken.load(Ordering::Relaxed),
-        requests: requests.load(Ordering::Relaxed),
-    }
+    Seen { result, taken: server.taken(), requests: server.requests() }
 }
 
 /// An attack, whether it fails all calls or those that need the body, and what a client takes of it.
@@ -334,6 +183,16 @@ fn heads() -> Vec<Row> {
         ),
         ("another protocol", always(Answer::Say(b"SSH-2.0-OpenSSH_9.6\r\n\r\n".to_vec())), true, 4 * KIB),
     ]
+}
+
+/// Never at rest for so long that it shows.
+fn drip(status: &str) -> Attack {
+    always(Answer::Flood {
+        head: format!("HTTP/1.1 {status}\r\ncontent-length: 1000000\r\n\r\n").into(),
+        unit: b"<".to_vec(),
+        pause: Duration::from_secs(15),
+        times: u64::MAX,
+    })
 }
 
 fn huge(length: &str) -> Vec<u8> {
@@ -409,6 +268,8 @@ fn bodies() -> Vec<Row> {
             false,
             4 * KIB,
         ),
+        ("a byte from time to time", drip("200 OK"), false, 4 * KIB),
+        ("trouble from time to time", drip("500 Internal Server Error"), true, 4 * KIB),
         ("no content", always(ok("")), false, 4 * KIB),
     ]
 }
@@ -496,12 +357,12 @@ fn page(keys: &[&str], next: Option<&str>) -> Answer {
 #[test]
 fn listings_without_end() {
     for period in 1..=5_u64 {
-        let attack: Attack = Arc::new(move |_, n| page(&["k"], Some(&format!("t{}", n % period))));
+        let attack: Attack = Arc::new(move |n| page(&["k"], Some(&format!("t{}", n % period))));
         let Seen { result, requests, .. } = on_paused_time(attacked(Call::List, &attack));
         assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidResponse, "{period}");
         assert!(requests <= period + 1, "{requests} requests for {period} tokens");
     }
-    let empty: Attack = Arc::new(|_, n| page(&[], Some(&format!("t{n}"))));
+    let empty: Attack = Arc::new(|n| page(&[], Some(&format!("t{n}"))));
     let Seen { result, requests, .. } = on_paused_time(attacked(Call::List, &empty));
     assert_eq!(result.unwrap_err().kind(), ErrorKind::InvalidResponse);
     assert_eq!(requests, 1000);
@@ -545,7 +406,7 @@ fn other_bytes_than_asked_for() {
 #[test]
 fn an_answer_nobody_asked_for() {
     on_paused_time(async {
-        let attack: Attack = Arc::new(|_, n| {
+        let attack: Attack = Arc::new(|n| {
             let mut bytes = answer("200 OK", "", b"right");
             if n == 0 {
                 bytes.extend(answer("200 OK", "", b"wrong"));
@@ -553,13 +414,7 @@ fn an_answer_nobody_asked_for() {
             Answer::Say(bytes)
         });
         let clock = Arc::new(RuntimeClock::new());
-        let server = Server(Arc::new(Inner {
-            attack,
-            taken: AtomicU64::new(0),
-            requests: AtomicU64::new(0),
-            clock: Arc::clone(&clock),
-        }));
-        let store = store(server, clock, 1).await;
+        let store = store(Server::new(&attack, &clock), clock, 1).await;
         for n in 0..3 {
             let bytes = store.get_bytes(&key("k")).await.unwrap();
             assert_eq!(bytes, "right", "{n}");

@@ -18,5 +18,6 @@ mod lab;
 mod matrix;
 mod model;
 mod operation;
+mod raw_server;
 mod seeded;
 mod small_parts;

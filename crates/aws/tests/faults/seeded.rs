@@ -227,14 +227,15 @@ async fn look_at_the_end(clean: &S3Store, world: &World) {
     for k in 0..KEYS {
         let from = world.history().tick();
         let get = clean.get(&fought(k), &GetOptions::default()).await;
+        let read = match get {
+            Ok(get) => Ok((get.meta.clone(), get.bytes().await.unwrap())),
+            Err(error) => Err(error),
+        };
         let mut history = world.history();
         let to = history.tick();
-        match get {
-            Ok(get) => {
-                history.saw_object(k, &get.meta, from, to);
-                drop(history);
-                let (meta, bytes) = (get.meta.clone(), get.bytes().await.unwrap());
-                let mut history = world.history();
+        match read {
+            Ok((meta, bytes)) => {
+                history.saw_object(k, &meta, from, to);
                 let tag = history.tags.find(&meta.revision);
                 if tag.is_none_or(|tag| *history.tags.content(tag) != bytes) {
                     history.wrong.push(format!("{meta:?} holds {bytes:?}"));
@@ -313,10 +314,7 @@ fn is_explained(
 }
 
 /// The requests that carried a mark, and may have written.
-fn attempts<'a>(
-    journal: &'a [RecordedRequest],
-    id: u64,
-) -> impl Iterator<Item = &'a RecordedRequest> {
+fn attempts(journal: &[RecordedRequest], id: u64) -> impl Iterator<Item = &RecordedRequest> {
     let id = id.to_string();
     journal.iter().filter(move |request| {
         matches!(request.operation.as_str(), "PutObject" | "CopyObject")
