@@ -86,6 +86,8 @@ features! {
     DeleteVersion = "delete by version",
     /// Conditions on the source of a copy.
     CopySourceCondition = "copy source conditions",
+    /// Conditions on the target of a copy, as far as writes have them.
+    CopyTargetCondition = "copy target conditions",
     /// Copy from an older version, which is also how one is restored.
     CopySourceVersion = "copy from version",
     /// Copy from another bucket of the same provider.

@@ -163,7 +163,8 @@ fn metadata(exchange: &Exchange<'_>, path: &str) -> Response {
         "local-ipv4" => "10.0.0.10".to_owned(),
         "placement/" => "availability-zone\nregion".to_owned(),
         "placement/region" => region.clone(),
-        "placement/availability-zone" => zone,
+        // Some clients ask for it as if it were a folder.
+        "placement/availability-zone" | "placement/availability-zone/" => zone,
         "iam/" => "info\nsecurity-credentials/".to_owned(),
         "iam/security-credentials" | "iam/security-credentials/" => ROLE.to_owned(),
         "/latest/dynamic/instance-identity/document" => return identity_document(exchange, &zone),

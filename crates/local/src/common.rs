@@ -26,6 +26,7 @@ pub(crate) const CAPABILITIES: Capabilities = {
             F::DeleteIfOther,
             F::DeleteVersion,
             F::CopySourceCondition,
+            F::CopyTargetCondition,
             F::CopySourceVersion,
             F::CopyAcrossBuckets,
             F::Attributes,

@@ -27,14 +27,17 @@ const fn limits() -> Limits {
 pub(crate) fn of(quirks: &Quirks) -> Capabilities {
     let Quirks {
         crc64nvme,
+        etag_is_md5,
         conditional_put,
-        conditional_copy: _,
+        conditional_copy,
         conditional_delete,
         versions,
         tags,
         ..
     } = *quirks;
-    let missing: [(bool, &[Feature]); 5] = [
+    let missing: [(bool, &[Feature]); 7] = [
+        (etag_is_md5, &[Feature::Md5]),
+        (conditional_copy, &[Feature::CopyTargetCondition]),
         (crc64nvme, &[Feature::Crc64Nvme]),
         (conditional_put, &[Feature::WriteIfAbsent, Feature::WriteIfMatch]),
         (conditional_delete, &[Feature::DeleteIfExists, Feature::DeleteIfMatch]),
@@ -72,6 +75,7 @@ const S3: Capabilities = Capabilities::NONE
             Feature::DeleteIfMatch,
             Feature::DeleteVersion,
             Feature::CopySourceCondition,
+            Feature::CopyTargetCondition,
             Feature::CopySourceVersion,
             Feature::CopyAcrossBuckets,
             Feature::Attributes,

@@ -1,6 +1,7 @@
 //! Copies and changes in place, which S3 makes by copying an object onto itself.
 
 use http::{HeaderMap, HeaderValue, Method};
+use polycloud_core::capability::Feature;
 use polycloud_core::object::{
     Access, CompleteOptions, CopyOptions, CopySource, ETag, HeadOptions, Key, ObjectMeta,
     ObjectUpdate, Part, PartNumber, Precondition, PutOptions, PutResult, Revision,
@@ -39,11 +40,6 @@ impl S3Store {
         self.0.capabilities.check(options)?;
         applies(from.precondition.as_ref(), Access::Read)?;
         applies(options.precondition.as_ref(), Access::Write)?;
-        if options.precondition.is_some() && !self.0.account.quirks.conditional_copy {
-            return Err(Error::new(ErrorKind::Unsupported).with_message(
-                "this service does not heed a condition on the target of a copy: read and put instead",
-            ));
-        }
         let mut race = 0;
         loop {
             let source = self.source(from).await?;
@@ -243,7 +239,8 @@ impl S3Store {
 
     /// An object as it is behind a change that was made.
     async fn changed_object(&self, key: &Key) -> Result<ObjectMeta> {
-        let head = HeadOptions::default().with_tags(true);
+        let has_tags = self.0.capabilities.has(Feature::Tags);
+        let head = HeadOptions::default().with_tags(has_tags);
         let changed = self.head_object(key, &head).await;
         changed.map_err(|error| error.with_outcome(Outcome::Applied))
     }

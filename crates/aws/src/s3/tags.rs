@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use http::Method;
-use polycloud_core::Result;
 use polycloud_core::object::{Key, Tags, VersionId};
+use polycloud_core::{Error, ErrorKind, Result};
 use polycloud_wire::xml::{Event, Reader, Writer};
-use polycloud_wire::{Call, Class, Reply};
+use polycloud_wire::{Call, Class, Failure, Reply};
 
 use super::{DOCUMENT, NO_BODY, S3Store};
 
@@ -14,7 +14,7 @@ impl S3Store {
         let make =
             || self.request(Method::GET, Some(key)).query("tagging", "").version(version).empty();
         let call = Call { operation: "get_tags", class: Class::Read, make: &make };
-        let Reply { body, .. } = self.0.wire.send(call, DOCUMENT).await?;
+        let Reply { body, .. } = self.0.wire.send(call, DOCUMENT).await.map_err(hidden)?;
         parse_tags(&body)
     }
 
@@ -23,9 +23,15 @@ impl S3Store {
         let make =
             || self.request(Method::PUT, Some(key)).query("tagging", "").document(body.clone());
         let call = Call { operation: "set_tags", class: Class::Idempotent, make: &make };
-        self.0.wire.send(call, NO_BODY).await?;
+        self.0.wire.send(call, NO_BODY).await.map_err(hidden)?;
         Ok(())
     }
+}
+
+/// A delete marker has no tags, which some services say by refusing the method.
+fn hidden(failure: Failure) -> Error {
+    let error = Error::from(failure);
+    if error.status() == Some(405) { error.with_kind(ErrorKind::NotFound) } else { error }
 }
 
 fn write_tags(tags: &Tags) -> Result<Bytes> {

@@ -119,6 +119,10 @@ impl S3Store {
         sent: &mut HeaderMap,
     ) -> Result<Sealed> {
         let size = payload.len();
+        if size == 0 {
+            // Nothing is asked of a source that has nothing, so that it would not be found out if it had.
+            payload.bytes().await?;
+        }
         let algorithm = match request {
             ChecksumRequest::None => None,
             ChecksumRequest::Auto => self.0.account.checksum,

@@ -36,6 +36,7 @@ pub(super) fn probe(feature: Feature) -> Option<Probe> {
         F::DeleteIfOther => |c| delete_if(c, Precondition::IfUnmodifiedSince(date())),
         F::DeleteVersion => |c| delete(c, DeleteOptions::default().with_version(version())),
         F::CopySourceCondition => |c| copy(c, |from| Ok(from.with_precondition(condition()))),
+        F::CopyTargetCondition => |c| Box::pin(copy_if(c)),
         F::CopySourceVersion => |c| copy(c, |from| Ok(from.with_version(version()))),
         F::CopyAcrossBuckets => {
             |c| copy(c, |from| Ok(from.with_bucket(BucketName::new("conformance-nowhere")?)))
@@ -163,6 +164,19 @@ fn copy(context: Context, from: fn(CopySource) -> polycloud_core::Result<CopySou
         let result = store.copy(&from, &Key::new("target")?, &CopyOptions::default()).await;
         expect_kind(result, ErrorKind::Unsupported).map(drop)
     })
+}
+
+/// A condition that the store knows for writes, or any, if it knows none.
+async fn copy_if(context: Context) -> CaseResult {
+    let store = context.store().await?;
+    let known = [Precondition::IfAbsent, Precondition::IfMatch(etag()), Precondition::IfExists];
+    for condition in known {
+        let from = CopySource::new(missing()?);
+        let options = CopyOptions::default().with_precondition(condition);
+        let result = store.copy(&from, &Key::new("target")?, &options).await;
+        expect_kind(result, ErrorKind::Unsupported)?;
+    }
+    Ok(())
 }
 
 async fn tags(context: Context) -> CaseResult {

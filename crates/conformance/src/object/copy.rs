@@ -213,7 +213,7 @@ cases! {
     }
 
     /// A copy creates what is absent.
-    #[needs(WriteIfAbsent)]
+    #[needs(WriteIfAbsent, CopyTargetCondition)]
     async fn if_absent_free(context: Context) -> CaseResult {
         let store = context.store().await?;
         put(&*store, "from", "content").await?;
@@ -222,7 +222,7 @@ cases! {
     }
 
     /// A copy that has to create finds that the target exists already.
-    #[needs(WriteIfAbsent)]
+    #[needs(WriteIfAbsent, CopyTargetCondition)]
     async fn if_absent_taken(context: Context) -> CaseResult {
         let store = context.store().await?;
         put(&*store, "from", "content").await?;
@@ -232,7 +232,7 @@ cases! {
     }
 
     /// A copy replaces a target that is unchanged.
-    #[needs(WriteIfMatch)]
+    #[needs(WriteIfMatch, CopyTargetCondition)]
     async fn if_unchanged_same(context: Context) -> CaseResult {
         let store = context.store().await?;
         put(&*store, "from", "content").await?;
@@ -242,7 +242,7 @@ cases! {
     }
 
     /// A copy fails its precondition over a target that has changed.
-    #[needs(WriteIfMatch)]
+    #[needs(WriteIfMatch, CopyTargetCondition)]
     async fn if_unchanged_stale(context: Context) -> CaseResult {
         let store = context.store().await?;
         put(&*store, "from", "content").await?;
@@ -253,7 +253,7 @@ cases! {
     }
 
     /// A copy that needs a target fails its precondition where there is none.
-    #[needs(WriteIfExists)]
+    #[needs(WriteIfExists, CopyTargetCondition)]
     async fn if_exists_missing(context: Context) -> CaseResult {
         let store = context.store().await?;
         put(&*store, "from", "content").await?;
@@ -263,7 +263,7 @@ cases! {
     }
 
     /// The condition of a copy is about the target, not about the source.
-    #[needs(WriteIfMatch)]
+    #[needs(WriteIfMatch, CopyTargetCondition)]
     async fn condition_is_about_the_target(context: Context) -> CaseResult {
         let store = context.store().await?;
         let source = put(&*store, "from", "content").await?.revision;
@@ -314,7 +314,7 @@ cases! {
     }
 
     /// Conditions on source and target have to hold both.
-    #[needs(CopySourceCondition, WriteIfAbsent)]
+    #[needs(CopySourceCondition, CopyTargetCondition, WriteIfAbsent)]
     async fn both_conditions(context: Context) -> CaseResult {
         let store = context.store().await?;
         let source = put(&*store, "from", "content").await?.revision;

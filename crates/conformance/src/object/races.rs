@@ -134,7 +134,7 @@ cases! {
     }
 
     /// Of several copies that create, exactly one wins.
-    #[needs(WriteIfAbsent)]
+    #[needs(WriteIfAbsent, CopyTargetCondition)]
     async fn create_by_copy(context: Context) -> CaseResult {
         let store = context.store().await?;
         for rival in 0..RIVALS {
@@ -175,7 +175,7 @@ cases! {
     }
 
     /// Of a put, an upload and a copy that create, exactly one wins.
-    #[needs(WriteIfAbsent)]
+    #[needs(WriteIfAbsent, CopyTargetCondition)]
     async fn create_by_all_means(context: Context) -> CaseResult {
         let store = context.store().await?;
         put(&*store, "from", "copied").await?;

@@ -465,6 +465,9 @@ impl Requires for CopyOptions {
     fn requires(&self, need: &mut dyn FnMut(Feature)) {
         let Self { precondition, attributes, tags, storage_class } = self;
         need_condition(precondition.as_ref(), Access::Write, need);
+        if precondition.is_some() {
+            need(Feature::CopyTargetCondition);
+        }
         if let Some(attributes) = attributes {
             need_attributes(attributes, need);
         }

@@ -72,8 +72,11 @@ impl Range {
             return None;
         }
         Some(match self.0 {
-            Repr::Bounded(start, end) => format!("bytes={start}-{}", end.saturating_sub(1)),
-            Repr::From(start) => format!("bytes={start}-"),
+            // Some servers read offsets as signed numbers; behind those there is no object.
+            Repr::Bounded(start, end) if end <= i64::MAX.unsigned_abs() => {
+                format!("bytes={start}-{}", end.saturating_sub(1))
+            }
+            Repr::Bounded(start, _) | Repr::From(start) => format!("bytes={start}-"),
             Repr::Suffix(length) => format!("bytes=-{length}"),
         })
     }

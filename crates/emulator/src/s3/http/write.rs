@@ -84,7 +84,11 @@ pub(super) fn source(state: &S3State, context: &Context<'_>) -> Result<CopySourc
         let message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey";
         S3Error::invalid_argument(message, "x-amz-copy-source", header)
     };
-    let decode = |text: &str| percent_decode_str(text).decode_utf8().map(String::from).ok();
+    // A plus sign is a space here, as in the encodings of listings.
+    let decode = |text: &str| {
+        let spaced = text.replace('+', " ");
+        percent_decode_str(&spaced).decode_utf8().map(String::from).ok()
+    };
     let (path, version) = match header.rsplit_once("?versionId=") {
         Some((path, version)) => (path, Some(decode(version).ok_or_else(bad)?)),
         None => (header, None),
