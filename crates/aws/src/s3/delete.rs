@@ -9,7 +9,7 @@ use polycloud_core::checksum::ChecksumAlgorithm;
 use polycloud_core::object::{
     Access, DeleteItem, DeleteOptions, DeleteOutcome, DeleteResult, Key, VersionId,
 };
-use polycloud_core::{Error, ErrorKind, Result, Retry};
+use polycloud_core::{Error, ErrorKind, Outcome, Result, Retry};
 use polycloud_wire::xml::{Event, Reader, Writer};
 use polycloud_wire::{Call, Class, Reply};
 
@@ -97,7 +97,12 @@ impl S3Store {
             let result = match told.remove(&name) {
                 // The service failed for this one alone.
                 Some(Err(error)) if error.retry() == Retry::Later => {
-                    self.remove(&item.key, &item.options).await
+                    let again = self.remove(&item.key, &item.options).await;
+                    again.map_err(|last| match error.outcome() {
+                        // What happened before is not undone by a refusal.
+                        Outcome::Unknown => last.with_outcome(Outcome::Unknown),
+                        _ => last,
+                    })
                 }
                 Some(result) => result,
                 None => Err(Error::new(ErrorKind::InvalidResponse)
