@@ -48,7 +48,7 @@ fn config(emulator: &Emulator) -> S3Config {
     let account = emulator.credentials();
     S3Config::default()
         .with_endpoint(emulator.s3_url())
-        .with_region("us-east-1")
+        .with_region("eu-central-1")
         .with_preset(Preset::Aws)
         .with_credentials(&*account.access_key, &*account.secret_key)
 }

@@ -82,13 +82,14 @@ impl S3Buckets {
         capabilities.check(options)?;
         let location = options.location.as_deref().unwrap_or(&account.region);
         let caller = caller.in_region(account, location)?;
-        if location == CLASSIC && account.base.is_amazon() {
+        let regions = account.quirks.classic_region;
+        if location == CLASSIC && regions {
             // There, and only there, creating one's own bucket again succeeds.
             self.refuse_existing(name).await?;
         }
         // Another service is told the location only if somebody names one.
         let constraint = location != CLASSIC
-            && (account.base.is_amazon() || options.location.is_some())
+            && (regions || options.location.is_some())
             || options.location.as_deref().is_some_and(|location| location != CLASSIC);
         let constraint = constraint.then(|| {
             let constraint = BucketLocationConstraint::from(location);

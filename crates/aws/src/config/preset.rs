@@ -25,6 +25,9 @@ pub enum Preset {
 pub(crate) struct Quirks {
     /// Whether the bucket is in the path by default, and not in the host.
     pub(crate) path_style: bool,
+    /// Whether a bucket is told its region when it is created, except in the first one, where creating
+    /// one's own bucket again succeeds.
+    pub(crate) classic_region: bool,
     /// The region to sign for, if none is named.
     pub(crate) region: Option<&'static str>,
     /// The checksum that is sent along with content by default.
@@ -50,6 +53,7 @@ pub(crate) struct Quirks {
 
 const AWS: Quirks = Quirks {
     path_style: false,
+    classic_region: true,
     region: None,
     checksum: Some(ChecksumAlgorithm::Crc64Nvme),
     crc64nvme: true,
@@ -65,6 +69,7 @@ const AWS: Quirks = Quirks {
 /// Most others: told by region `us-east-1`, with the bucket in the path.
 const OTHER: Quirks = Quirks {
     path_style: true,
+    classic_region: false,
     region: Some("us-east-1"),
     checksum: Some(ChecksumAlgorithm::Crc32c),
     crc64nvme: false,

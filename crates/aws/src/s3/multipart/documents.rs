@@ -88,7 +88,8 @@ pub(super) fn parse_parts(body: &[u8], parts: &mut Vec<Listed>) -> Result<Option
                 let part = Part::new(PartNumber::new(number)?, etag, size);
                 parts.push(Listed { part, sha256: sha256.take() });
             }
-            Event::End("ListPartsResult") => complete = true,
+            // Servers disagree on the name of the whole, and on nothing else.
+            Event::End("ListPartsResult" | "ListPartsOutput") => complete = true,
             _ => {}
         }
     }
@@ -126,7 +127,7 @@ pub(super) fn parse_uploads(body: &[u8], usual: Option<ChecksumAlgorithm>) -> Re
                 let id = Upload::write(&id, std::mem::replace(&mut checksum, usual), usual);
                 page.uploads.push(UploadInfo::new(Key::new(&*key)?, id, started));
             }
-            Event::End("ListMultipartUploadsResult") => complete = true,
+            Event::End("ListMultipartUploadsResult" | "ListMultipartUploadsOutput") => complete = true,
             _ => {}
         }
     }

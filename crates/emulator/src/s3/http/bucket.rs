@@ -8,12 +8,11 @@ use super::reply;
 use super::xml::Xml;
 use super::xml_in::Element;
 use crate::http::Response;
-use crate::s3::state::S3State;
+use crate::s3::state::{FIRST_REGION, S3State};
 use crate::s3::state::bucket::{Bucket, Versioning};
 use crate::s3::state::error::{Result, S3Error};
 use crate::s3::state::policy::{Policy, PublicAccessBlock};
 
-const DEFAULT_REGION: &str = "us-east-1";
 /// The largest policy in bytes.
 const POLICY_BYTES: usize = 20 * 1024;
 
@@ -33,13 +32,13 @@ pub(super) fn create(state: &mut S3State, context: &Context<'_>) -> Result<Respo
 
 fn region(body: &[u8]) -> Result<String> {
     if body.is_empty() {
-        return Ok(DEFAULT_REGION.to_owned());
+        return Ok(FIRST_REGION.to_owned());
     }
     let document = Element::parse(body, "CreateBucketConfiguration")?;
     match document.text_of("LocationConstraint").map(str::trim) {
-        None | Some("") => Ok(DEFAULT_REGION.to_owned()),
+        None | Some("") => Ok(FIRST_REGION.to_owned()),
         Some("EU") => Ok("eu-west-1".to_owned()),
-        Some(region) if region != DEFAULT_REGION && is_region(region) => Ok(region.to_owned()),
+        Some(region) if region != FIRST_REGION && is_region(region) => Ok(region.to_owned()),
         Some(other) => {
             let message = "The specified location-constraint is not valid";
             Err(S3Error::new("InvalidLocationConstraint", message)
@@ -76,7 +75,7 @@ pub(super) fn delete(state: &mut S3State, context: &Context<'_>) -> Result<Respo
 pub(super) fn location(state: &S3State, context: &Context<'_>) -> Result<Response> {
     let region = &state.bucket(context.bucket)?.region;
     let mut xml = Xml::document("LocationConstraint");
-    if region != DEFAULT_REGION {
+    if region != FIRST_REGION {
         xml.raw(region);
     }
     Ok(reply::xml(xml))

@@ -3,7 +3,10 @@ use super::{S3, is};
 #[test]
 fn buckets_are_made_listed_and_deleted() {
     let mut s3 = S3::new();
-    assert_eq!(s3.put("/bkt").send().error(), is(409, "BucketAlreadyOwnedByYou"));
+    assert_eq!(s3.put("/bkt").send().status(), 200, "in the first region");
+    let there = "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint>\
+                 </CreateBucketConfiguration>";
+    assert_eq!(s3.put("/bkt").body(there).send().error(), is(409, "BucketAlreadyOwnedByYou"));
     assert_eq!(
         s3.put("/bkt").account("444455556666").send().error(),
         is(409, "BucketAlreadyExists")
