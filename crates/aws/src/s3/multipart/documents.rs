@@ -89,7 +89,7 @@ pub(super) fn parse_parts(body: &[u8], parts: &mut Vec<Listed>) -> Result<Option
                 parts.push(Listed { part, sha256: sha256.take() });
             }
             // Servers disagree on the name of the whole, and on nothing else.
-            Event::End("ListPartsResult" | "ListPartsOutput") => complete = true,
+            Event::End(name) if name.starts_with("ListParts") => complete = true,
             _ => {}
         }
     }
@@ -127,7 +127,7 @@ pub(super) fn parse_uploads(body: &[u8], usual: Option<ChecksumAlgorithm>) -> Re
                 let id = Upload::write(&id, std::mem::replace(&mut checksum, usual), usual);
                 page.uploads.push(UploadInfo::new(Key::new(&*key)?, id, started));
             }
-            Event::End("ListMultipartUploadsResult" | "ListMultipartUploadsOutput") => complete = true,
+            Event::End("ListMultipartUploadsResult") => complete = true,
             _ => {}
         }
     }
