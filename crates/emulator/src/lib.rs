@@ -26,8 +26,10 @@
 mod auth;
 mod builder;
 mod clock;
+mod clockwork;
 mod credentials;
 mod date;
+mod ec2;
 mod emulator;
 mod faults;
 mod http;

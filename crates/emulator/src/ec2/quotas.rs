@@ -1,0 +1,5 @@
+//! Service Quotas.
+
+use super::call::Targets;
+
+pub(crate) const TARGETS: Targets = &[];

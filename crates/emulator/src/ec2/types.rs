@@ -1,0 +1,5 @@
+//! Types of machines.
+
+use super::call::Actions;
+
+pub(crate) const ACTIONS: Actions = &[];
