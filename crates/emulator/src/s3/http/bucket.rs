@@ -8,10 +8,10 @@ use super::reply;
 use super::xml::Xml;
 use super::xml_in::Element;
 use crate::http::Response;
-use crate::s3::state::{FIRST_REGION, S3State};
 use crate::s3::state::bucket::{Bucket, Versioning};
 use crate::s3::state::error::{Result, S3Error};
 use crate::s3::state::policy::{Policy, PublicAccessBlock};
+use crate::s3::state::{FIRST_REGION, S3State};
 
 /// The largest policy in bytes.
 const POLICY_BYTES: usize = 20 * 1024;
