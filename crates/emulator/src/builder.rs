@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use crate::Emulator;
 use crate::clock::EmulatorClock;
 use crate::credentials::{Credentials, Keys};
+use crate::ec2::{self, Ec2, Processes};
 use crate::emulator::Limits;
 use crate::faults::Faults;
 use crate::imds::Metadata;
@@ -28,7 +29,8 @@ pub struct Builder {
     region: String,
     domains: Vec<String>,
     limits: Limits,
-    addresses: [SocketAddr; 3],
+    addresses: [SocketAddr; 4],
+    run_user_data: bool,
 }
 
 impl Default for Builder {
@@ -40,7 +42,8 @@ impl Default for Builder {
             region: "us-east-1".to_owned(),
             domains: Vec::new(),
             limits: Limits::default(),
-            addresses: [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 3],
+            addresses: [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 4],
+            run_user_data: false,
         }
     }
 }
@@ -119,6 +122,24 @@ impl Builder {
         self
     }
 
+    /// Where EC2 listens; by default on a free port of the loopback address.
+    #[must_use]
+    pub fn ec2_address(mut self, address: SocketAddr) -> Self {
+        self.addresses[3] = address;
+        self
+    }
+
+    /// Runs the user data of instances as processes of this machine, with the rights of this process.
+    ///
+    /// User data that begins with `#!`, and every such part of user data of several parts, runs in a folder
+    /// of its own when its instance runs for the first time. What it writes is the console's output. It is
+    /// killed when its instance stops or terminates, and with the emulator. Off by default.
+    #[must_use]
+    pub fn run_user_data(mut self, run: bool) -> Self {
+        self.run_user_data = run;
+        self
+    }
+
     /// Makes an emulator that does not listen: connections are given to
     /// [`Emulator::serve_s3`] and its like.
     ///
@@ -139,7 +160,7 @@ impl Builder {
         let mut addresses = self.addresses;
         let core = self.core()?;
         let mut tasks = Vec::with_capacity(addresses.len());
-        let services = [Service::S3, Service::Sts, Service::Imds];
+        let services = [Service::S3, Service::Sts, Service::Imds, Service::Ec2];
         let mut listeners = Vec::with_capacity(addresses.len());
         for address in &mut addresses {
             let listener = TcpListener::bind(*address).await?;
@@ -149,6 +170,9 @@ impl Builder {
         for (service, listener) in services.into_iter().zip(listeners) {
             let listen = server::listen(Arc::clone(&core), service, listener);
             tasks.push(tokio::spawn(listen).abort_handle());
+        }
+        if let Some(settle) = ec2::settle_by_itself(&core) {
+            tasks.push(tokio::spawn(settle).abort_handle());
         }
         Ok(Emulator::new(core, addresses, tasks))
     }
@@ -161,6 +185,7 @@ impl Builder {
         self.limits.apply(&mut state.limits);
         Ok(Arc::new(Core {
             s3: Mutex::new(Store { state, changes: 0 }),
+            ec2: Ec2::new(Processes::new(self.run_user_data)),
             saver: self.dir.map(Saver::new),
             keys: Keys::new(&self.accounts),
             accounts: self.accounts,

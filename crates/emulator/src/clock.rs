@@ -40,6 +40,11 @@ impl EmulatorClock {
         Self::of(Source::Runtime { start, since: tokio::time::Instant::now() })
     }
 
+    /// Whether it moves by itself with the clock of the machine.
+    pub(crate) fn is_system(&self) -> bool {
+        matches!(self.source, Source::System)
+    }
+
     fn of(source: Source) -> Self {
         Self { source, advanced: Arc::default() }
     }

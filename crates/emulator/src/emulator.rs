@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 use crate::builder::Builder;
 use crate::clock::EmulatorClock;
 use crate::credentials::Credentials;
+use crate::ec2::Ec2Controls;
 use crate::faults::Faults;
 use crate::http::{Identity, Request};
 use crate::imds;
@@ -20,12 +21,12 @@ use crate::journal::{Journal, Service};
 use crate::s3;
 use crate::server::{self, Core};
 
-/// Amazon S3, STS and the metadata service in this process.
+/// Amazon S3, EC2, STS and the metadata service in this process.
 ///
 /// It verifies every signature, keeps real state, and forgets it when it is dropped.
 pub struct Emulator {
     core: Arc<Core>,
-    addresses: [SocketAddr; 3],
+    addresses: [SocketAddr; 4],
     tasks: Vec<AbortHandle>,
 }
 
@@ -85,7 +86,7 @@ impl Emulator {
 
     pub(crate) fn new(
         core: Arc<Core>,
-        addresses: [SocketAddr; 3],
+        addresses: [SocketAddr; 4],
         tasks: Vec<AbortHandle>,
     ) -> Self {
         Self { core, addresses, tasks }
@@ -109,6 +110,12 @@ impl Emulator {
         self.url(Service::Imds)
     }
 
+    /// Where EC2 is; Systems Manager and Service Quotas answer there too.
+    #[must_use]
+    pub fn ec2_url(&self) -> String {
+        self.url(Service::Ec2)
+    }
+
     /// Where a container finds its credentials (`AWS_CONTAINER_CREDENTIALS_FULL_URI`).
     #[must_use]
     pub fn container_credentials_url(&self) -> String {
@@ -123,11 +130,12 @@ impl Emulator {
     }
 
     fn url(&self, service: Service) -> String {
-        let [s3, sts, imds] = self.addresses;
+        let [s3, sts, imds, ec2] = self.addresses;
         let address = match service {
             Service::S3 => s3,
             Service::Sts => sts,
             Service::Imds => imds,
+            Service::Ec2 => ec2,
         };
         format!("http://{address}")
     }
@@ -167,6 +175,12 @@ impl Emulator {
         &self.core.journal
     }
 
+    /// What EC2 does of itself: how long it takes, where there is room, what it refuses.
+    #[must_use]
+    pub fn ec2(&self) -> Ec2Controls {
+        Ec2Controls::new(Arc::clone(&self.core))
+    }
+
     /// Changes limits of S3.
     pub fn limits(&self, change: impl FnOnce(&mut Limits)) {
         let mut store = self.core.store();
@@ -175,14 +189,15 @@ impl Emulator {
         limits.apply(&mut store.state.limits);
     }
 
-    /// Forgets all buckets, issued credentials, faults and requests. A folder that keeps the state follows
-    /// with the next change.
+    /// Forgets all buckets, instances and what belongs to them, issued credentials, faults and requests. A
+    /// folder that keeps the state follows with the next change.
     pub fn reset(&self) {
         let mut store = self.core.store();
         let old = std::mem::take(&mut store.state);
         store.state.limits = old.limits;
         store.changes += 1;
         drop(store);
+        self.core.ec2.reset();
         self.core.keys.forget_sessions();
         self.core.metadata.reset();
         self.core.faults.reset();
@@ -277,6 +292,14 @@ impl Emulator {
     ) -> impl Future<Output = ()> + Send + 'static {
         server::serve_in_memory(Arc::clone(&self.core), Service::Imds, io)
     }
+
+    /// Serves EC2 on one connection.
+    pub fn serve_ec2(
+        &self,
+        io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        server::serve_in_memory(Arc::clone(&self.core), Service::Ec2, io)
+    }
 }
 
 /// Code and message of an error document.
@@ -294,6 +317,7 @@ impl Drop for Emulator {
         for task in &self.tasks {
             task.abort();
         }
+        self.core.ec2.processes.kill_all();
     }
 }
 
@@ -303,6 +327,7 @@ impl fmt::Debug for Emulator {
             .field("s3", &self.s3_url())
             .field("sts", &self.sts_url())
             .field("imds", &self.imds_url())
+            .field("ec2", &self.ec2_url())
             .finish_non_exhaustive()
     }
 }

@@ -32,6 +32,8 @@ pub enum Service {
     Sts,
     /// The metadata service of an instance, and the credentials of containers.
     Imds,
+    /// Amazon EC2, and what Systems Manager and Service Quotas tell about it.
+    Ec2,
 }
 
 /// A request and what became of it.
@@ -42,13 +44,13 @@ pub struct RecordedRequest {
     pub id: String,
     /// Who was asked.
     pub service: Service,
-    /// Name of the operation, such as `PutObject`.
+    /// Name of the operation, such as `PutObject` or `RunInstances`.
     pub operation: String,
     /// The HTTP method.
     pub method: http::Method,
     /// The path as it was sent, without the query.
     pub path: String,
-    /// Names of the query parameters in the order received.
+    /// Names of the parameters in the query, and to EC2 in the form, in the order received.
     pub query_names: Vec<String>,
     /// The access key whose signature was verified.
     pub signed_by: Option<String>,

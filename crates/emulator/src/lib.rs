@@ -1,4 +1,4 @@
-//! Clouds in a process: S3, STS and the metadata service of instances, with real state, verified
+//! Clouds in a process: S3, EC2, STS and the metadata service of instances, with real state, verified
 //! signatures and faults on purpose.
 //!
 //! ```
@@ -43,6 +43,7 @@ mod sts;
 pub use self::builder::Builder;
 pub use self::clock::EmulatorClock;
 pub use self::credentials::Credentials;
+pub use self::ec2::{Ec2Controls, Ec2Instance, Ec2Resource, Ec2Timings};
 pub use self::emulator::{Emulator, Limits};
 pub use self::faults::{Fault, FaultRates, Faults, Fired, Rule, StallAt};
 pub use self::journal::{Journal, RecordedRequest, Service};

@@ -11,7 +11,7 @@ use serde_json::json;
 
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// Emulates Amazon S3, STS and the instance metadata service.
+/// Emulates Amazon S3, EC2, STS and the instance metadata service.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Where S3 listens; port 0 takes a free one.
@@ -23,6 +23,12 @@ struct Arguments {
     /// Where the metadata service listens.
     #[arg(long, value_name = "ADDRESS", default_value_t = ANY)]
     imds: SocketAddr,
+    /// Where EC2 listens.
+    #[arg(long, value_name = "ADDRESS", default_value_t = ANY)]
+    ec2: SocketAddr,
+    /// Runs user data that begins with `#!` as processes of this machine when their instances run.
+    #[arg(long)]
+    run_user_data: bool,
     /// Keeps the state of S3 in this folder.
     #[arg(long, value_name = "DIR")]
     persist: Option<PathBuf>,
@@ -60,6 +66,8 @@ async fn run(arguments: Arguments) -> io::Result<()> {
         .s3_address(arguments.s3)
         .sts_address(arguments.sts)
         .imds_address(arguments.imds)
+        .ec2_address(arguments.ec2)
+        .run_user_data(arguments.run_user_data)
         .region(arguments.region);
     if let (Some(access_key), Some(secret_key)) = (arguments.access_key, arguments.secret_key) {
         builder = builder.test_credentials(Credentials::new(access_key, secret_key));
@@ -98,12 +106,16 @@ fn description(emulator: &Emulator) -> serde_json::Value {
         "s3": emulator.s3_url(),
         "sts": emulator.sts_url(),
         "imds": emulator.imds_url(),
+        "ec2": emulator.ec2_url(),
         "access_key": credentials.access_key,
         "secret_key": credentials.secret_key,
         "region": emulator.region(),
         "env": {
             "AWS_ENDPOINT_URL_S3": emulator.s3_url(),
             "AWS_ENDPOINT_URL_STS": emulator.sts_url(),
+            "AWS_ENDPOINT_URL_EC2": emulator.ec2_url(),
+            "AWS_ENDPOINT_URL_SSM": emulator.ec2_url(),
+            "AWS_ENDPOINT_URL_SERVICE_QUOTAS": emulator.ec2_url(),
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": emulator.imds_url(),
             "AWS_ACCESS_KEY_ID": credentials.access_key,
             "AWS_SECRET_ACCESS_KEY": credentials.secret_key,

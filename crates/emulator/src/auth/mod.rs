@@ -61,6 +61,8 @@ pub(crate) struct Verified {
 pub(crate) struct Caller {
     pub(crate) identity: Identity,
     pub(crate) key: Arc<Key>,
+    /// The region that was signed for.
+    pub(crate) region: String,
 }
 
 /// What is known of the body before it arrives.
@@ -133,7 +135,8 @@ fn verify_claim(request: Signed<'_>, checks: Checks<'_>, claim: &Claim) -> Resul
         None => payload(&hash, request.headers, Some(signer))?,
     };
     let identity = credentials::identity(&claim.scope.access_key, &key);
-    Ok(Verified { caller: Some(Caller { identity, key }), payload })
+    let caller = Caller { identity, key, region: claim.scope.region.clone() };
+    Ok(Verified { caller: Some(caller), payload })
 }
 
 fn check_scope(scope: &Scope, checks: Checks<'_>, presigned: bool) -> Result<()> {

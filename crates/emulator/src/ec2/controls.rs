@@ -1,7 +1,15 @@
-//! What tests set.
+//! What tests set, and what they see.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::error::{Ec2Error, Result};
+use super::instances::{self, Instance, Reason, State};
+use super::state::Region;
+use crate::server::Core;
 
 /// How long things take on the emulator's clock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +25,6 @@ pub struct Ec2Timings {
     pub terminated_visible: Duration,
     /// Running until the status checks pass: two minutes.
     pub initializing: Duration,
-    /// Until a spot instance is taken away after its interruption was announced: two minutes.
-    pub spot_notice: Duration,
     /// Until a new volume is available: 3 s.
     pub volume: Duration,
     /// Until a volume is attached or detached: 2 s.
@@ -40,7 +46,6 @@ impl Default for Ec2Timings {
             shutting_down: seconds(30),
             terminated_visible: seconds(3600),
             initializing: seconds(120),
-            spot_notice: seconds(120),
             volume: seconds(3),
             attachment: seconds(2),
             snapshot: seconds(10),
@@ -74,4 +79,247 @@ impl Default for Settings {
             unseen_reads: 0,
         }
     }
+}
+
+/// What EC2 does of itself. All clones act on the same emulator.
+#[derive(Clone)]
+pub struct Ec2Controls {
+    core: Arc<Core>,
+}
+
+impl Ec2Controls {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// Changes how long things take from now on.
+    pub fn timings(&self, change: impl FnOnce(&mut Ec2Timings)) {
+        change(&mut self.core.ec2.lock().settings.timings);
+    }
+
+    /// From when on others see what was created: after a while on the emulator's clock, and then after so
+    /// many reads that still do not.
+    pub fn lag(&self, visible: Duration, unseen_reads: u32) {
+        let settings = &mut self.core.ec2.lock().settings;
+        settings.timings.visible = visible;
+        settings.unseen_reads = unseen_reads;
+    }
+
+    /// A zone has room for so many instances of a type, those included that are there; beyond that launches
+    /// and starts fail with `InsufficientInstanceCapacity`.
+    pub fn capacity(
+        &self,
+        zone: impl Into<String>,
+        instance_type: impl Into<String>,
+        instances: usize,
+    ) {
+        let key = (zone.into(), instance_type.into());
+        self.core.ec2.lock().settings.capacity.insert(key, instances);
+    }
+
+    /// There is room everywhere again.
+    pub fn unlimited_capacity(&self) {
+        self.core.ec2.lock().settings.capacity.clear();
+    }
+
+    /// Virtual processors that may run in each region, on demand and as many again as spot instances;
+    /// beyond that `VcpuLimitExceeded` or `MaxSpotInstanceCountExceeded`.
+    pub fn quota_vcpus(&self, vcpus: u32) {
+        self.core.ec2.lock().settings.quota_vcpus = vcpus;
+    }
+
+    /// Instances that there may be in each region; beyond that `InstanceLimitExceeded`.
+    pub fn quota_instances(&self, instances: usize) {
+        self.core.ec2.lock().settings.quota_instances = instances;
+    }
+
+    /// Refuses requests of an operation, or of all (`*`), with `RequestLimitExceeded` at a rate from 0
+    /// (never) to 1. Which ones is the same in every run.
+    pub fn throttle(&self, operation: impl Into<String>, rate: f64) {
+        self.core.ec2.lock().throttles.insert(operation.into(), rate);
+    }
+
+    /// The next instances end instead of running: `code` is a reason such as `Server.InternalError`.
+    pub fn fail_launches(
+        &self,
+        region: &str,
+        instances: usize,
+        code: &str,
+        message: &str,
+    ) -> io::Result<()> {
+        self.in_region(region, |region| {
+            let reasons = std::iter::repeat_n(Reason::new(code, message), instances);
+            region.failing_launches.extend(reasons);
+            Ok(())
+        })
+    }
+
+    /// Takes a spot instance away: it terminates, stops or hibernates, as its request says.
+    ///
+    /// # Errors
+    ///
+    /// There is no such spot instance that runs or is about to.
+    pub fn interrupt_spot(&self, id: &str) -> io::Result<()> {
+        self.of_instance(id, instances::interrupt)
+    }
+
+    /// Shuts an instance down as from inside: it stops or terminates, as it was launched to.
+    ///
+    /// # Errors
+    ///
+    /// There is no such instance that runs.
+    pub fn shut_down(&self, id: &str) -> io::Result<()> {
+        self.of_instance(id, instances::shut_down)
+    }
+
+    /// All instances that can be seen, those that have terminated among them, by region and id. There is
+    /// no lag here.
+    #[must_use]
+    pub fn instances(&self) -> Vec<Ec2Instance> {
+        let mut all = Vec::new();
+        self.each_region(|region| {
+            all.extend(region.instances.values().map(|instance| Ec2Instance::of(region, instance)));
+        });
+        all
+    }
+
+    /// All that was created and is still there, but for instances that have terminated: instances, volumes,
+    /// snapshots, images, addresses, network interfaces, security groups, key pairs, and requests for spot
+    /// instances that are still open. There is no lag here.
+    #[must_use]
+    pub fn resources(&self) -> Vec<Ec2Resource> {
+        let mut all = Vec::new();
+        self.each_region(|region| all.extend(resources(region)));
+        all
+    }
+
+    fn each_region(&self, mut see: impl FnMut(&Region)) {
+        self.core.ec2.settle(self.core.clock.now());
+        self.core.ec2.lock().regions.values().for_each(&mut see);
+    }
+
+    fn in_region(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Region) -> Result<()>,
+    ) -> io::Result<()> {
+        let account = self.core.keys.get(&self.access_key()).map(|key| key.account.clone());
+        let mut state = self.core.ec2.lock();
+        let found = state.region(&account.unwrap_or_default(), name);
+        found.and_then(|(_, region)| change(region)).map_err(failed)
+    }
+
+    fn access_key(&self) -> String {
+        self.core.accounts.first().map(|first| first.access_key.clone()).unwrap_or_default()
+    }
+
+    fn of_instance(
+        &self,
+        id: &str,
+        change: fn(&mut Region, &str, std::time::SystemTime, &Settings) -> Result<()>,
+    ) -> io::Result<()> {
+        let now = self.core.clock.now();
+        let state = &mut *self.core.ec2.lock();
+        let missing = || Ec2Error::not_found("InvalidInstanceID.NotFound", "instance ID", id);
+        let mut regions = state.regions.values_mut();
+        let region = regions.find(|region| region.instances.contains_key(id));
+        let region = region.ok_or_else(missing).map_err(failed)?;
+        region.settle(now, &state.settings);
+        let changed = change(region, id, now, &state.settings).map_err(failed);
+        region.settle(now, &state.settings);
+        self.core.ec2.processes.follow(region);
+        changed
+    }
+}
+
+impl fmt::Debug for Ec2Controls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ec2Controls").finish_non_exhaustive()
+    }
+}
+
+fn failed(error: Ec2Error) -> io::Error {
+    io::Error::other(format!("{}: {}", error.code, error.message))
+}
+
+/// An instance as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ec2Instance {
+    /// Such as `i-0123456789abcdef0`.
+    pub id: String,
+    /// Its region.
+    pub region: String,
+    /// Its zone.
+    pub zone: String,
+    /// `pending`, `running`, `shutting-down`, `terminated`, `stopping` or `stopped`.
+    pub state: String,
+    /// Its type.
+    pub instance_type: String,
+    /// Its image.
+    pub image: String,
+    /// The token of the request that made it.
+    pub client_token: Option<String>,
+    /// Whether it is a spot instance.
+    pub spot: bool,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Ec2Instance {
+    fn of(region: &Region, instance: &Instance) -> Self {
+        Self {
+            id: instance.id.clone(),
+            region: region.name.clone(),
+            zone: instance.zone.clone(),
+            state: instance.state.name().to_owned(),
+            instance_type: instance.machine_type.clone(),
+            image: instance.image.clone(),
+            client_token: instance.client_token.clone(),
+            spot: instance.is_spot(),
+            tags: region.tags.of(&instance.id).clone(),
+        }
+    }
+}
+
+/// Something that was created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ec2Resource {
+    /// As in tags: `instance`, `volume`, `snapshot`, `image`, `elastic-ip`, `network-interface`,
+    /// `security-group`, `key-pair` or `spot-instances-request`.
+    pub kind: &'static str,
+    /// Such as `vol-0123456789abcdef0`.
+    pub id: String,
+    /// Its region.
+    pub region: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+fn resources(region: &Region) -> Vec<Ec2Resource> {
+    let instances = region.instances.values().filter(|known| known.state != State::Terminated);
+    let images = region.images.values().filter(|image| image.owner == region.account);
+    let groups = region.security_groups.values().filter(|group| group.name != "default");
+    let spot = region.spot_requests.values().filter(|request| request.state == "open");
+    let snapshots = region.snapshots.values();
+    let named = [
+        ("instance", instances.map(|known| &known.id).collect::<Vec<_>>()),
+        ("volume", region.volumes.keys().collect()),
+        ("snapshot", snapshots.map(|known| &known.id).collect()),
+        ("image", images.map(|known| &known.id).collect()),
+        ("elastic-ip", region.addresses.keys().collect()),
+        ("network-interface", region.interfaces.keys().collect()),
+        ("security-group", groups.map(|known| &known.id).collect()),
+        ("key-pair", region.key_pairs.keys().collect()),
+        ("spot-instances-request", spot.map(|known| &known.id).collect()),
+    ];
+    let all = named.into_iter().flat_map(|(kind, ids)| ids.into_iter().map(move |id| (kind, id)));
+    all.map(|(kind, id)| Ec2Resource {
+        kind,
+        id: id.clone(),
+        region: region.name.clone(),
+        tags: region.tags.of(id).clone(),
+    })
+    .collect()
 }

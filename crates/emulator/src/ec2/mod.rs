@@ -13,19 +13,28 @@ mod key_pairs;
 mod networks;
 mod paging;
 mod params;
+mod public_images;
 mod quotas;
 mod security_groups;
+mod select;
+mod service;
 mod snapshots;
 mod ssm;
 mod state;
 mod tags;
 mod time;
+mod tokens;
 mod types;
+mod userdata;
 mod volumes;
 mod xml;
 mod zones;
 
 use self::call::{Actions, Handler, JsonHandler, Targets};
+pub use self::controls::{Ec2Controls, Ec2Instance, Ec2Resource, Ec2Timings};
+pub(crate) use self::service::{answer, fault_document};
+pub(crate) use self::state::Ec2;
+pub(crate) use self::userdata::{Processes, settle_by_itself};
 
 /// What can be asked for in the Query protocol.
 const ACTIONS: [Actions; 12] = [

@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn pages_follow_each_other() {
         let mut seen = Vec::new();
-        let mut token = None;
+        let mut token: Option<String> = None;
         loop {
             let mut test = TestCall::new("DescribeVolumes").with("MaxResults", "5");
             if let Some(token) = &token {

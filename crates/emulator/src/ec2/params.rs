@@ -1,12 +1,13 @@
 //! Parameters of the Query protocol: `BlockDeviceMapping.1.Ebs.VolumeSize=8`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::str::FromStr;
 
 use super::error::{Ec2Error, Result};
 
 /// All parameters of a request.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Params(BTreeMap<String, String>);
 
 impl Params {
@@ -37,11 +38,24 @@ impl Params {
 }
 
 /// The parameters of a structure: those whose names begin like it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Fields<'a> {
     all: &'a BTreeMap<String, String>,
     /// Empty, or with a dot at its end.
     prefix: String,
+}
+
+// Values may be secrets, such as user data.
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Fields").field(&self.prefix).finish()
+    }
 }
 
 impl<'a> Fields<'a> {

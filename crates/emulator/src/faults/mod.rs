@@ -144,7 +144,9 @@ pub(crate) struct Asked<'a> {
 
 impl Asked<'_> {
     fn lists(&self) -> bool {
-        self.operation.starts_with("List") && self.operation != "ListBuckets"
+        self.service == Service::S3
+            && self.operation.starts_with("List")
+            && self.operation != "ListBuckets"
     }
 }
 
@@ -201,7 +203,7 @@ impl Faults {
         self.change(|state| state.rules.push(rule));
     }
 
-    /// Draws faults at these rates for requests to S3 for which no rule fires.
+    /// Draws faults at these rates for requests to S3 and EC2 for which no rule fires.
     ///
     /// Equal seeds draw equal faults for equal sequences of requests.
     pub fn seeded(&self, seed: u64, rates: FaultRates) {
@@ -247,7 +249,8 @@ impl Faults {
         }
         let mut state = self.lock();
         let refused = state.rules.iter_mut().any(|rule| rule.refuse(service))
-            || (service == Service::S3 && state.seeded.as_mut().is_some_and(Seeded::refuses));
+            || (matches!(service, Service::S3 | Service::Ec2)
+                && state.seeded.as_mut().is_some_and(Seeded::refuses));
         if refused {
             state.record("", "Connect", &Fault::RefuseConnection);
         }

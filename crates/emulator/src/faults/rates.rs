@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Asked, Fault, StallAt};
+use crate::journal::Service;
 
 /// How often each fault happens, from 0 (never) to 1, to requests that it can happen to.
 ///
@@ -94,13 +95,14 @@ impl Seeded {
     }
 
     pub(super) fn draw(&mut self, asked: &Asked<'_>) -> Option<Fault> {
-        if asked.service != crate::journal::Service::S3 {
+        if !matches!(asked.service, Service::S3 | Service::Ec2) {
             return None;
         }
         // All that is random is drawn for every request, so that whether one fails does not change what
         // the next ones draw.
         let (unit, mut detail) = (self.random.unit(), Random(self.random.next()));
         let fault = self.pick(unit, &mut detail, asked).filter(|_| self.may_fail());
+        let fault = fault.map(|fault| worded(fault, asked.service));
         self.row = if fault.is_some() { self.row + 1 } else { 0 };
         fault
     }
@@ -181,7 +183,22 @@ fn stall(random: &mut Random, rates: &FaultRates) -> Fault {
     Fault::Stall { at, duration: rates.stall_for }
 }
 
-/// Whether S3 itself might fail like this.
+/// A fault with the code that the service has for it.
+fn worded(fault: Fault, service: Service) -> Fault {
+    match fault {
+        Fault::Status { status, code, retry_after } if service == Service::Ec2 => {
+            let (status, code) = match code.as_str() {
+                "SlowDown" | "TooManyRequests" => (503, "RequestLimitExceeded"),
+                "ServiceUnavailable" => (503, "Unavailable"),
+                _ => (status, "InternalError"),
+            };
+            Fault::Status { status, code: code.to_owned(), retry_after }
+        }
+        fault => fault,
+    }
+}
+
+/// Whether the service itself might fail like this.
 fn possible(fault: &Fault, asked: &Asked<'_>) -> bool {
     const LONG: [&str; 4] =
         ["CompleteMultipartUpload", "CopyObject", "UploadPartCopy", "DeleteObjects"];
@@ -228,7 +245,6 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::Service;
 
     fn asked(operation: &str) -> Asked<'_> {
         Asked {

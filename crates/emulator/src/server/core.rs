@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::clock::EmulatorClock;
 use crate::credentials::{Credentials, Keys};
+use crate::ec2::Ec2;
 use crate::faults::Faults;
 use crate::imds::Metadata;
 use crate::journal::Journal;
@@ -15,6 +16,7 @@ use crate::s3::S3State;
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) s3: Mutex<Store>,
+    pub(crate) ec2: Ec2,
     pub(crate) saver: Option<Saver>,
     pub(crate) accounts: Vec<Credentials>,
     pub(crate) keys: Keys,

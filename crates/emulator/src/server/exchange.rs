@@ -12,7 +12,7 @@ use super::io::{Control, Cut, pause};
 use crate::faults::{self, Asked, Fault, StallAt, error_document};
 use crate::http::Response;
 use crate::journal::{self, RecordedRequest, Service};
-use crate::{date, sts};
+use crate::{date, ec2, sts};
 
 /// The connection ends here without an answer.
 #[derive(Debug, Clone, Copy)]
@@ -140,8 +140,12 @@ impl<'a> Exchange<'a> {
                 Ok(Some(response))
             }
             Some(Fault::ExpiredToken) => {
-                let status = if self.record.service == Service::S3 { 400 } else { 403 };
-                Ok(Some(self.error(status, "ExpiredToken")))
+                let (status, code) = match self.record.service {
+                    Service::S3 => (400, "ExpiredToken"),
+                    Service::Ec2 => (400, "RequestExpired"),
+                    Service::Sts | Service::Imds => (403, "ExpiredToken"),
+                };
+                Ok(Some(self.error(status, code)))
             }
             Some(Fault::ErrorIn200 { code, after_effect: false }) => {
                 Ok(Some(self.error(200, code)))
@@ -198,6 +202,8 @@ impl<'a> Exchange<'a> {
             "SlowDown" => "Please reduce your request rate.",
             "ServiceUnavailable" => "Service is unable to handle request.",
             "ExpiredToken" => "The provided token has expired.",
+            "RequestExpired" => "Request has expired.",
+            "RequestLimitExceeded" => "Request limit exceeded.",
             _ => "The request failed.",
         };
         let id = &self.record.id;
@@ -205,6 +211,7 @@ impl<'a> Exchange<'a> {
             Service::S3 => error_document(code, message, &self.record.path, id),
             Service::Sts => sts::error_document(code, message, status < 500, id),
             Service::Imds => Bytes::new(),
+            Service::Ec2 => ec2::fault_document(self, code, message),
         };
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut headers = HeaderMap::new();

@@ -25,7 +25,7 @@ pub(crate) use self::core::{Core, Store};
 use self::exchange::{Broken, Exchange};
 use self::io::{Connection, Control, InMemory, Transport};
 use crate::journal::Service;
-use crate::{imds, sts};
+use crate::{ec2, imds, sts};
 
 /// Accepts connections until it is dropped, which drops them too.
 pub(crate) async fn listen(core: Arc<Core>, service: Service, listener: TcpListener) {
@@ -82,6 +82,7 @@ async fn respond(
         Service::S3 => s3::answer(&core, &mut exchange, head, body).await,
         Service::Sts => sts::answer(&mut exchange, &head, body).await,
         Service::Imds => imds::answer(&mut exchange, &head, body).await,
+        Service::Ec2 => ec2::answer(&mut exchange, &head, body).await,
     };
     let answer = match answer {
         Ok(mut answer) => {

@@ -9,13 +9,16 @@ use crate::ec2::addresses::Address;
 use crate::ec2::call::Call;
 use crate::ec2::controls::Settings;
 use crate::ec2::images::{self, Image};
-use crate::ec2::instances::{self, Instance};
+use crate::ec2::instances::{self, Instance, Reason, SpotRequest, Token};
 use crate::ec2::interfaces::Interface;
 use crate::ec2::key_pairs::KeyPair;
 use crate::ec2::networks::{self, Subnet, Vpc};
 use crate::ec2::security_groups::SecurityGroup;
 use crate::ec2::snapshots::{self, Snapshot};
+use crate::ec2::state::addressing::Taken;
 use crate::ec2::state::tags::Tags;
+use crate::ec2::tokens::ClientTokens;
+use crate::ec2::userdata::Effect;
 use crate::ec2::volumes::{self, Volume};
 
 /// What happens to a resource once its time has come.
@@ -43,9 +46,20 @@ pub(crate) struct Region {
     pub(crate) interfaces: BTreeMap<String, Interface>,
     pub(crate) subnets: BTreeMap<String, Subnet>,
     pub(crate) vpcs: BTreeMap<String, Vpc>,
+    pub(crate) spot_requests: BTreeMap<String, SpotRequest>,
+    /// Reservations by the tokens of the requests for them.
+    pub(crate) run_tokens: BTreeMap<String, Token>,
+    /// Tokens of requests for other resources.
+    pub(crate) tokens: ClientTokens,
+    /// Instances that end instead of running, and why.
+    pub(crate) failing_launches: Vec<Reason>,
     /// Of all resources.
     pub(crate) tags: Tags,
     pub(crate) events: Clockwork<Event>,
+    /// Addresses in use.
+    pub(super) taken: Taken,
+    /// What is to happen to processes on this machine.
+    pub(crate) effects: Vec<Effect>,
     /// What is not seen by all readers yet, by id.
     late: BTreeMap<String, Late>,
     ids: u64,
@@ -67,8 +81,14 @@ impl Region {
             interfaces: BTreeMap::new(),
             subnets: BTreeMap::new(),
             vpcs: BTreeMap::new(),
+            spot_requests: BTreeMap::new(),
+            run_tokens: BTreeMap::new(),
+            tokens: ClientTokens::default(),
+            failing_launches: Vec::new(),
             tags: Tags::default(),
             events: Clockwork::default(),
+            taken: Taken::default(),
+            effects: Vec::new(),
             late: BTreeMap::new(),
             ids: 0,
         };

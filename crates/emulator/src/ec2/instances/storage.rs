@@ -1,0 +1,185 @@
+//! The volumes of instances.
+
+use crate::ec2::call::Call;
+use crate::ec2::error::{Ec2Error, Result};
+use crate::ec2::images::Image;
+use crate::ec2::params::Fields;
+use crate::ec2::state::Region;
+use crate::ec2::state::tags::TagMap;
+use crate::ec2::volumes::{Attachment, Volume};
+
+const KINDS: [&str; 7] = ["standard", "io1", "io2", "gp2", "sc1", "st1", "gp3"];
+const MAX_GIB: u32 = 65_536;
+
+/// A volume that comes with an instance.
+#[derive(Debug, Clone)]
+pub(super) struct Disk {
+    pub(super) device: String,
+    pub(super) size_gib: u32,
+    kind: String,
+    iops: Option<u32>,
+    throughput: Option<u32>,
+    pub(super) encrypted: bool,
+    snapshot: Option<String>,
+    delete_on_termination: bool,
+}
+
+/// The volumes of a request: that of the image, as the request changes it, and further ones.
+pub(super) fn disks(region: &Region, call: &Call<'_>, image: &Image) -> Result<Vec<Disk>> {
+    let mut all = vec![Disk {
+        device: image.root_device.clone(),
+        size_gib: image.root_size_gib,
+        kind: "gp3".to_owned(),
+        iops: Some(3000),
+        throughput: Some(125),
+        encrypted: false,
+        snapshot: Some(image.root_snapshot.clone()),
+        delete_on_termination: true,
+    }];
+    for mapping in call.params.structs("BlockDeviceMapping") {
+        let device = mapping.need("DeviceName")?;
+        let ebs = mapping.inner("Ebs");
+        if mapping.text("VirtualName").is_some() || mapping.any_text("NoDevice").is_some() {
+            continue;
+        }
+        match all.iter().position(|disk| disk.device == device) {
+            Some(0) => {
+                if let Some(root) = all.first_mut() {
+                    change_root(root, &ebs, image)?;
+                }
+            }
+            Some(_) => {
+                let message = format!("The device '{device}' is used in more than one mapping");
+                return Err(Ec2Error::new("InvalidBlockDeviceMapping", message));
+            }
+            None => all.push(further(region, &ebs, device)?),
+        }
+    }
+    Ok(all)
+}
+
+fn change_root(root: &mut Disk, ebs: &Fields<'_>, image: &Image) -> Result<()> {
+    let size = ebs.number("VolumeSize")?.unwrap_or(image.root_size_gib);
+    if size < image.root_size_gib {
+        let message = format!(
+            "Volume of size {size}GB is smaller than snapshot '{}', expect size >= {}GB",
+            image.root_snapshot, image.root_size_gib
+        );
+        return Err(Ec2Error::new("InvalidBlockDeviceMapping", message));
+    }
+    let snapshot = root.snapshot.clone();
+    *root = disk(ebs, &root.device, size, root.kind.clone(), snapshot)?;
+    Ok(())
+}
+
+fn further(region: &Region, ebs: &Fields<'_>, device: &str) -> Result<Disk> {
+    let snapshot = ebs.text("SnapshotId");
+    let of_snapshot = match snapshot {
+        Some(id) => {
+            let missing = || Ec2Error::not_found("InvalidSnapshot.NotFound", "snapshot", id);
+            Some(region.snapshots.get(id).ok_or_else(missing)?.size_gib)
+        }
+        None => None,
+    };
+    let missing = || Ec2Error::missing("BlockDeviceMapping.Ebs.VolumeSize");
+    let size = ebs.number("VolumeSize")?.or(of_snapshot).ok_or_else(missing)?;
+    if of_snapshot.is_some_and(|least| size < least) {
+        let message = format!("Volume of size {size}GB is smaller than its snapshot");
+        return Err(Ec2Error::new("InvalidBlockDeviceMapping", message));
+    }
+    disk(ebs, device, size, "gp2".to_owned(), snapshot.map(str::to_owned))
+}
+
+fn disk(
+    ebs: &Fields<'_>,
+    device: &str,
+    size_gib: u32,
+    default_kind: String,
+    snapshot: Option<String>,
+) -> Result<Disk> {
+    let kind = ebs.text("VolumeType").map_or(default_kind, str::to_owned);
+    if !KINDS.contains(&kind.as_str()) {
+        return Err(Ec2Error::invalid_value("volumeType", &kind));
+    }
+    if size_gib == 0 || size_gib > MAX_GIB {
+        return Err(Ec2Error::invalid_value("volumeSize", &size_gib.to_string()));
+    }
+    let (iops, throughput) = match kind.as_str() {
+        "gp3" => (Some(3000), Some(125)),
+        "gp2" => (Some(size_gib.saturating_mul(3).clamp(100, 16_000)), None),
+        _ => (None, None),
+    };
+    Ok(Disk {
+        device: device.to_owned(),
+        size_gib,
+        iops: ebs.number("Iops")?.or(iops),
+        throughput: ebs.number("Throughput")?.or(throughput),
+        encrypted: ebs.flag("Encrypted")?.unwrap_or(false),
+        snapshot,
+        delete_on_termination: ebs.flag("DeleteOnTermination")?.unwrap_or(true),
+        kind,
+    })
+}
+
+/// Makes the volumes of an instance.
+pub(super) fn create(
+    region: &mut Region,
+    call: &Call<'_>,
+    disks: &[Disk],
+    instance: &str,
+    zone: &str,
+    tags: &TagMap,
+) -> Result<()> {
+    for disk in disks {
+        let id = region.new_id("vol");
+        let attachment = Attachment {
+            instance: instance.to_owned(),
+            device: disk.device.clone(),
+            state: "attaching",
+            since: call.now,
+            delete_on_termination: disk.delete_on_termination,
+        };
+        let volume = Volume {
+            id: id.clone(),
+            zone: zone.to_owned(),
+            size_gib: disk.size_gib,
+            kind: disk.kind.clone(),
+            iops: disk.iops,
+            throughput: disk.throughput,
+            encrypted: disk.encrypted,
+            snapshot: disk.snapshot.clone(),
+            created: call.now,
+            state: "in-use",
+            attachment: Some(attachment),
+        };
+        region.volumes.insert(id.clone(), volume);
+        region.tags.add(&id, tags)?;
+        region.created(&id, call);
+    }
+    Ok(())
+}
+
+/// The volumes of an instance are at its disposal now.
+pub(super) fn attached(region: &mut Region, instance: &str) {
+    let attachments = region.volumes.values_mut().filter_map(|volume| volume.attachment.as_mut());
+    for attachment in attachments.filter(|attachment| attachment.instance == instance) {
+        attachment.state = "attached";
+    }
+}
+
+/// An instance has ended: its volumes go with it, or become free.
+pub(super) fn release(region: &mut Region, instance: &str) {
+    let mut deleted = Vec::new();
+    for volume in region.volumes.values_mut() {
+        let attachment = volume.attachment.take_if(|attachment| attachment.instance == instance);
+        if attachment.as_ref().is_some_and(|attachment| attachment.delete_on_termination) {
+            deleted.push(volume.id.clone());
+        } else if attachment.is_some() {
+            volume.state = "available";
+        }
+    }
+    for id in deleted {
+        region.volumes.remove(&id);
+        region.tags.forget(&id);
+    }
+}

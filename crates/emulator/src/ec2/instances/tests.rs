@@ -1,0 +1,1 @@
+//! Instances on a clock that is moved by hand.

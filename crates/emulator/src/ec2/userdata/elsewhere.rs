@@ -1,0 +1,16 @@
+//! Where there are no groups of processes, nothing is run.
+
+use super::Console;
+
+#[derive(Debug, Default)]
+pub(super) struct Runner;
+
+impl Runner {
+    pub(super) fn run(&self, _: &str, _: Vec<Vec<u8>>, console: &Console) {
+        console.write(b"user data is not run on this system\n");
+    }
+
+    pub(super) fn kill(&self, _: &str) {}
+
+    pub(super) fn kill_all(&self) {}
+}
