@@ -2,6 +2,11 @@
 //!
 //! [`S3Store`] is one bucket of Amazon S3, or of a service that speaks its protocol, opened by an
 //! [`S3Config`]. The crate `polycloud` opens it by URL: `s3://bucket?region=eu-west-1`.
+//!
+#![cfg_attr(
+    feature = "ec2",
+    doc = "[`Ec2Compute`] is Amazon EC2 in one region, opened by an [`Ec2Config`], or as `ec2://eu-west-1`."
+)]
 
 #[cfg(feature = "admin")]
 mod admin;
@@ -9,6 +14,8 @@ mod admin;
 mod config;
 #[cfg(feature = "s3")]
 mod credentials;
+#[cfg(feature = "ec2")]
+mod ec2;
 #[cfg(feature = "s3")]
 mod error;
 #[cfg(feature = "s3")]
@@ -27,6 +34,8 @@ pub use polycloud_wire::redact::Secret;
 pub use self::admin::S3Buckets;
 #[cfg(feature = "s3")]
 pub use self::config::{Encryption, Preset, S3Config, UploadChecksum};
+#[cfg(feature = "ec2")]
+pub use self::ec2::{Ec2Compute, Ec2Config};
 #[cfg(feature = "s3")]
 pub use self::s3::{PostForm, PostPolicy, S3Store};
 #[cfg(feature = "s3")]

@@ -122,7 +122,8 @@ async fn exchange(
         .map_err(|error| ConnectorError::other(error.into(), None))
 }
 
-async fn request_body(mut body: SdkBody) -> Result<RequestBody, ConnectorError> {
+/// The body of a request of the SDK, in one piece.
+pub(crate) async fn request_body(mut body: SdkBody) -> Result<RequestBody, ConnectorError> {
     if let Some(bytes) = body.bytes() {
         return Ok(Bytes::copy_from_slice(bytes).into());
     }

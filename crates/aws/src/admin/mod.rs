@@ -88,8 +88,7 @@ impl S3Buckets {
             self.refuse_existing(name).await?;
         }
         // Another service is told the location only if somebody names one.
-        let constraint = location != CLASSIC
-            && (regions || options.location.is_some())
+        let constraint = location != CLASSIC && (regions || options.location.is_some())
             || options.location.as_deref().is_some_and(|location| location != CLASSIC);
         let constraint = constraint.then(|| {
             let constraint = BucketLocationConstraint::from(location);

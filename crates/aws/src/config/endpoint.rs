@@ -28,14 +28,14 @@ pub(crate) struct Base {
 }
 
 impl Base {
-    /// The endpoint of S3 in a region.
-    pub(crate) fn of_region(region: &str) -> Result<Self> {
+    /// Amazon's endpoint of a service, which is named as in its host, in a region.
+    pub(crate) fn of_service(service: &str, region: &str) -> Result<Self> {
         check_region(region)?;
         let found = PARTITIONS.iter().find(|(begin, _)| region.starts_with(begin));
         let domain = found.map_or("amazonaws.com", |(_, domain)| domain);
         Ok(Self {
             secure: true,
-            host: format!("s3.{region}.{domain}"),
+            host: format!("{service}.{region}.{domain}"),
             port: None,
             path: String::new(),
         })

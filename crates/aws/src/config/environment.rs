@@ -61,12 +61,13 @@ impl Settings {
             .or_else(|| self.profiles.get("region").map(str::to_owned))
     }
 
-    /// The endpoint of S3: of a variable, or of the profile; for S3 alone, or for all services.
-    pub(crate) fn endpoint(&self) -> Option<String> {
+    /// The endpoint of a service, which is named as in `AWS_ENDPOINT_URL_…`: of a variable, or of the
+    /// profile; for the service alone, or for all services.
+    pub(crate) fn endpoint(&self, service: &str) -> Option<String> {
         if self.ignores_endpoints() {
             return None;
         }
-        self.look_up("AWS_ENDPOINT_URL", "endpoint_url", Some("S3"))
+        self.look_up("AWS_ENDPOINT_URL", "endpoint_url", Some(service))
     }
 
     fn ignores_endpoints(&self) -> bool {

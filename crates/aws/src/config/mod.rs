@@ -1,6 +1,7 @@
 //! What configuration files and URLs say about S3. Every field is explained in `docs/providers/aws.md`.
 
-mod endpoint;
+pub(crate) mod access;
+pub(crate) mod endpoint;
 mod environment;
 mod preset;
 mod resolve;
@@ -14,6 +15,7 @@ use polycloud_core::checksum::ChecksumAlgorithm;
 use polycloud_wire::redact::Secret;
 use serde::{Deserialize, Serialize};
 
+use self::access::{is_false, setters};
 pub(crate) use self::endpoint::Endpoint;
 pub(crate) use self::environment::Environment;
 pub use self::preset::Preset;
@@ -146,17 +148,6 @@ pub enum Encryption {
     Kms,
 }
 
-macro_rules! setters {
-    ($($(#[doc = $doc:literal])+ $set:ident($field:ident: $type:ty);)+) => {$(
-        $(#[doc = $doc])+
-        #[must_use]
-        pub fn $set(mut self, $field: $type) -> Self {
-            self.$field = Some($field.into());
-            self
-        }
-    )+};
-}
-
 impl S3Config {
     /// A bucket, with all else from the environment.
     pub fn new(bucket: impl Into<String>) -> Self {
@@ -248,24 +239,6 @@ impl S3Config {
 
 impl fmt::Debug for S3Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut s = f.debug_struct("S3Config");
-        // What is written again is no secret.
-        if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(self) {
-            for (name, value) in fields {
-                s.field(&name, &value);
-            }
-        }
-        for (name, secret) in
-            [("secret_access_key", &self.secret_access_key), ("session_token", &self.session_token)]
-        {
-            if let Some(secret) = secret {
-                s.field(name, secret);
-            }
-        }
-        s.finish()
+        self.access().debug("S3Config", self, f)
     }
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
 }

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use polycloud_core::checksum::ChecksumAlgorithm;
 use polycloud_core::clock::{Clock, Random};
@@ -8,10 +7,11 @@ use polycloud_core::{Error, Result};
 use polycloud_wire::Timeouts;
 use polycloud_wire::client::HttpClient;
 
+use super::access::{Access, no_region};
 use super::endpoint::{Base, check_region};
 use super::{Encryption, Endpoint, Preset, Quirks, S3Config};
 use crate::Session;
-use crate::credentials::{Chain, CredentialSource, Credentials, Role};
+use crate::credentials::CredentialSource;
 
 /// A bucket, and all that it takes to speak to it.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ impl Account {
     pub(crate) fn in_region(&self, region: &str) -> Result<Self> {
         let mut account = self.clone();
         if self.base.is_amazon() {
-            account.base = Base::of_region(region)?;
+            account.base = Base::of_service("s3", region)?;
         }
         region.clone_into(&mut account.region);
         Ok(account)
@@ -82,8 +82,9 @@ impl S3Config {
     /// Finds out all that it takes to speak to the account. Sends nothing.
     pub(crate) async fn account(&self, session: &Session) -> Result<Account> {
         self.check()?;
+        let access = self.access();
         let settings = session.environment.settings(self.profile.as_deref()).await?;
-        let endpoint = self.endpoint.clone().or_else(|| settings.endpoint());
+        let endpoint = self.endpoint.clone().or_else(|| settings.endpoint("S3"));
         let base = endpoint.as_deref().map(Base::parse).transpose()?;
         let foreign = base.as_ref().is_some_and(|base| !base.is_amazon());
         let preset = self.preset.unwrap_or(if foreign { Preset::Generic } else { Preset::Aws });
@@ -92,21 +93,15 @@ impl S3Config {
         let region = match region {
             Some(region) => region,
             None if foreign => quirks.region.unwrap_or("us-east-1").to_owned(),
-            None => return Err(no_region()),
+            None => return Err(no_region("s3://bucket?region=eu-west-1")),
         };
         check_region(&region)?;
-        let base = base.map_or_else(|| Base::of_region(&region), Ok)?;
-        if !base.secure && !self.anonymous && !self.allow_http && !base.is_loopback() {
-            return Err(Error::config(format!(
-                "credentials would be used over plain http, with {}: use https, or set \
-                 allow_http=true if the network between is trusted",
-                base.url()
-            )));
-        }
+        let base = base.map_or_else(|| Base::of_service("s3", &region), Ok)?;
+        access.check_transport(&base)?;
         Ok(Account {
             base,
             path_style: self.path_style,
-            credentials: self.credentials(session, &region)?,
+            credentials: access.credentials(session, &region)?,
             region,
             quirks,
             checksum: self.checksum.map_or(quirks.checksum, super::UploadChecksum::algorithm),
@@ -114,8 +109,8 @@ impl S3Config {
             requester_pays: self.requester_pays,
             encryption: self.sse,
             kms_key_id: self.sse_kms_key_id.clone(),
-            retry: self.retry(),
-            timeouts: self.timeouts(),
+            retry: access.retry(),
+            timeouts: access.timeouts(),
             client: Arc::clone(&session.client),
             clock: Arc::clone(&session.clock),
             random: Arc::clone(&session.random),
@@ -124,76 +119,26 @@ impl S3Config {
 
     /// Checks that the fields do not contradict each other.
     fn check(&self) -> Result<()> {
-        let Self { access_key_id, secret_access_key, session_token, role_arn, .. } = self;
-        let named = access_key_id.is_some() || secret_access_key.is_some();
-        let why = if access_key_id.is_some() != secret_access_key.is_some() {
-            "access_key_id and secret_access_key come together; the secret is never written into \
-             URLs and files by polycloud itself"
-        } else if session_token.is_some() && !named {
-            "session_token belongs to an access_key_id and a secret_access_key"
-        } else if self.anonymous && (named || self.profile.is_some() || role_arn.is_some()) {
-            "anonymous=true excludes access_key_id, profile and role_arn"
-        } else if named && self.profile.is_some() {
-            "access_key_id and profile exclude each other"
-        } else if self.external_id.is_some() && role_arn.is_none() {
-            "external_id belongs to a role_arn"
-        } else if self.sse_kms_key_id.is_some() && self.sse != Some(Encryption::Kms) {
-            "sse_kms_key_id belongs to sse=kms"
-        } else if self.max_attempts == Some(0) {
-            "max_attempts is at least 1, for the first attempt"
-        } else {
-            return Ok(());
-        };
-        Err(Error::config(why))
+        self.access().check()?;
+        if self.sse_kms_key_id.is_some() && self.sse != Some(Encryption::Kms) {
+            return Err(Error::config("sse_kms_key_id belongs to sse=kms"));
+        }
+        Ok(())
     }
 
-    fn credentials(&self, session: &Session, region: &str) -> Result<CredentialSource> {
-        if self.anonymous {
-            return Ok(CredentialSource::anonymous());
-        }
-        let fixed = match (&self.access_key_id, &self.secret_access_key) {
-            (Some(id), Some(secret)) => {
-                Some(Credentials::new(id, secret, self.session_token.as_ref())?)
-            }
-            _ => None,
-        };
-        let role =
-            self.role_arn.clone().map(|arn| Role { arn, external_id: self.external_id.clone() });
-        match (fixed, role) {
-            (Some(credentials), None) => Ok(CredentialSource::fixed(credentials)),
-            (fixed, role) => {
-                let chain = Chain::new(session, region)
-                    .with_fixed(fixed)
-                    .with_profile(self.profile.clone())
-                    .with_role(role);
-                Ok(CredentialSource::chain(chain, session))
-            }
+    pub(super) fn access(&self) -> Access<'_> {
+        Access {
+            profile: self.profile.as_deref(),
+            access_key_id: self.access_key_id.as_deref(),
+            secret_access_key: self.secret_access_key.as_ref(),
+            session_token: self.session_token.as_ref(),
+            role_arn: self.role_arn.as_deref(),
+            external_id: self.external_id.as_deref(),
+            anonymous: self.anonymous,
+            allow_http: self.allow_http,
+            max_attempts: self.max_attempts,
+            first_byte_timeout_ms: self.first_byte_timeout_ms,
+            stall_timeout_ms: self.stall_timeout_ms,
         }
     }
-
-    fn retry(&self) -> RetryPolicy {
-        let policy = RetryPolicy::default();
-        match self.max_attempts {
-            Some(attempts) => policy.with_attempts(attempts),
-            None => policy,
-        }
-    }
-
-    fn timeouts(&self) -> Timeouts {
-        let mut timeouts = Timeouts::default();
-        if let Some(limit) = self.first_byte_timeout_ms {
-            timeouts = timeouts.with_first_byte(Duration::from_millis(limit));
-        }
-        if let Some(limit) = self.stall_timeout_ms {
-            timeouts = timeouts.with_stall(Duration::from_millis(limit));
-        }
-        timeouts
-    }
-}
-
-fn no_region() -> Error {
-    Error::config(
-        "no region is named: set the option region, as in s3://bucket?region=eu-west-1, the variable \
-         AWS_REGION, or region in the profile",
-    )
 }

@@ -275,7 +275,7 @@ fn hostile() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn no_bucket_changes_the_host(bucket in hostile(), region in "[a-z]{2}-[a-z]{4}-[1-9]", path_style: bool) {
-        let base = Base::of_region(&region).unwrap();
+        let base = Base::of_service("s3", &region).unwrap();
         let Ok(endpoint) = base.bucket(&bucket, path_style) else { return Ok(()) };
         let uri = endpoint.uri(Some("key"), "").unwrap();
         let host = format!("s3.{region}.amazonaws.com");
@@ -290,7 +290,7 @@ proptest! {
 
     #[test]
     fn no_region_changes_the_domain(region in hostile()) {
-        let Ok(base) = Base::of_region(&region) else { return Ok(()) };
+        let Ok(base) = Base::of_service("s3", &region) else { return Ok(()) };
         let uri = base.bucket("bucket", false).unwrap().uri(None, "").unwrap();
         let host = uri.host().unwrap();
         let begin = format!("bucket.s3.{region}.");
@@ -314,7 +314,7 @@ proptest! {
         let (mut path, mut query) = (String::new(), String::new());
         polycloud_wire::encode::path(&key, &mut path);
         polycloud_wire::encode::query(&[("prefix", &value)], &mut query);
-        let base = Base::of_region("eu-west-1").unwrap();
+        let base = Base::of_service("s3", "eu-west-1").unwrap();
         for path_style in [true, false] {
             let uri = base.bucket("bucket", path_style).unwrap().uri(Some(&path), &query).unwrap();
             prop_assert!(uri.host().unwrap().ends_with("s3.eu-west-1.amazonaws.com"));

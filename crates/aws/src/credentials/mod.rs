@@ -10,7 +10,7 @@ use polycloud_core::{Error, ErrorKind, Result};
 use polycloud_wire::redact::Secret;
 use polycloud_wire::token::TokenCache;
 
-#[cfg(feature = "admin")]
+#[cfg(any(feature = "admin", feature = "ec2"))]
 pub(crate) use self::chain::behavior;
 pub(crate) use self::chain::{Chain, Role};
 use crate::Session;

@@ -1,12 +1,50 @@
-//! What the error codes of S3, and of services that speak its protocol, mean.
+//! What error codes mean: those of all of Amazon's services, and those of S3 and of services that speak
+//! its protocol.
 
 use polycloud_core::ErrorKind::{self, *};
 use polycloud_wire::Reason::{self, *};
 
 /// A code, what it is to the caller, and what follows for the retry loop.
-pub(super) type Row = (&'static str, ErrorKind, Reason);
+pub(crate) type Row = (&'static str, ErrorKind, Reason);
 
-/// One row for each code. What is not here is decided by the status of the answer.
+/// Codes that any service may send.
+pub(crate) const GENERAL: &[Row] = &[
+    ("AccessDenied", PermissionDenied, Final),
+    ("AccessDeniedException", PermissionDenied, Final),
+    ("UnauthorizedAccess", PermissionDenied, Final),
+    ("SignatureDoesNotMatch", Unauthenticated, Final),
+    ("InvalidToken", Unauthenticated, Final),
+    ("MissingAuthenticationToken", Unauthenticated, Final),
+    ("ExpiredToken", Unauthenticated, Expired),
+    ("ExpiredTokenException", Unauthenticated, Expired),
+    ("TokenRefreshRequired", Unauthenticated, Expired),
+    ("RequestExpired", Unauthenticated, Expired),
+    ("RequestTimeTooSkewed", Unauthenticated, Skewed),
+    ("RequestInTheFuture", Unauthenticated, Skewed),
+    ("Throttling", RateLimited, Throttled),
+    ("ThrottlingException", RateLimited, Throttled),
+    ("ThrottledException", RateLimited, Throttled),
+    ("RequestThrottled", RateLimited, Throttled),
+    ("RequestThrottledException", RateLimited, Throttled),
+    ("TooManyRequests", RateLimited, Throttled),
+    ("TooManyRequestsException", RateLimited, Throttled),
+    ("RequestLimitExceeded", RateLimited, Throttled),
+    ("BandwidthLimitExceeded", RateLimited, Throttled),
+    ("QuotaExceeded", QuotaExceeded, Final),
+    ("ServiceQuotaExceededException", QuotaExceeded, Final),
+    ("ServiceUnavailable", Unavailable, Throttled),
+    ("InternalError", Unavailable, Failed),
+    ("InternalFailure", Unavailable, Failed),
+    ("InternalServerError", Unavailable, Failed),
+    ("RequestTimeout", Timeout, Failed),
+    ("InvalidArgument", InvalidArgument, Final),
+    ("InvalidRequest", InvalidArgument, Final),
+    ("NotImplemented", Unsupported, Final),
+    ("UnsupportedOperation", Unsupported, Final),
+];
+
+/// One row for each code of S3 that is not general. What is not here is decided by the status of the
+/// answer.
 pub(super) const CODES: &[Row] = &[
     // What is not there.
     ("NoSuchKey", NotFound, Final),
@@ -44,53 +82,25 @@ pub(super) const CODES: &[Row] = &[
     ("MaxMessageLengthExceeded", TooLarge, Final),
     ("EntityTooSmall", InvalidArgument, Final),
     // Who asks.
-    ("AccessDenied", PermissionDenied, Final),
-    ("AccessDeniedException", PermissionDenied, Final),
     ("AllAccessDisabled", PermissionDenied, Final),
     ("AccountProblem", PermissionDenied, Final),
     ("InvalidPayer", PermissionDenied, Final),
     ("NotSignedUp", PermissionDenied, Final),
-    ("UnauthorizedAccess", PermissionDenied, Final),
     ("InvalidAccessKeyId", Unauthenticated, Final),
-    ("SignatureDoesNotMatch", Unauthenticated, Final),
     ("InvalidSecurity", Unauthenticated, Final),
-    ("InvalidToken", Unauthenticated, Final),
-    ("MissingAuthenticationToken", Unauthenticated, Final),
     ("MissingSecurityHeader", Unauthenticated, Final),
     ("AuthorizationQueryParametersError", Unauthenticated, Final),
-    ("ExpiredToken", Unauthenticated, Expired),
-    ("ExpiredTokenException", Unauthenticated, Expired),
-    ("TokenRefreshRequired", Unauthenticated, Expired),
-    ("RequestExpired", Unauthenticated, Expired),
-    ("RequestTimeTooSkewed", Unauthenticated, Skewed),
-    ("RequestInTheFuture", Unauthenticated, Skewed),
     // How often, and how much.
     ("SlowDown", RateLimited, Throttled),
     ("SlowDownRead", RateLimited, Throttled),
     ("SlowDownWrite", RateLimited, Throttled),
-    ("Throttling", RateLimited, Throttled),
-    ("ThrottlingException", RateLimited, Throttled),
-    ("ThrottledException", RateLimited, Throttled),
-    ("RequestThrottled", RateLimited, Throttled),
-    ("RequestThrottledException", RateLimited, Throttled),
-    ("TooManyRequests", RateLimited, Throttled),
-    ("TooManyRequestsException", RateLimited, Throttled),
-    ("RequestLimitExceeded", RateLimited, Throttled),
-    ("BandwidthLimitExceeded", RateLimited, Throttled),
     ("KMS.ThrottlingException", RateLimited, Throttled),
     ("TooManyBuckets", QuotaExceeded, Final),
-    ("QuotaExceeded", QuotaExceeded, Final),
-    ("ServiceQuotaExceededException", QuotaExceeded, Final),
     ("XMinioAdminBucketQuotaExceeded", QuotaExceeded, Final),
     ("XMinioStorageFull", StorageFull, Final),
     ("InsufficientStorage", StorageFull, Final),
     // What the service cannot do right now.
-    ("ServiceUnavailable", Unavailable, Throttled),
     ("XMinioServerNotInitialized", Unavailable, Throttled),
-    ("InternalError", Unavailable, Failed),
-    ("InternalFailure", Unavailable, Failed),
-    ("InternalServerError", Unavailable, Failed),
-    ("RequestTimeout", Timeout, Failed),
     // Where the bucket is.
     ("PermanentRedirect", Config, Final),
     ("TemporaryRedirect", Config, Final),
@@ -106,8 +116,6 @@ pub(super) const CODES: &[Row] = &[
     ("MalformedXML", InvalidArgument, Final),
     ("MalformedPOSTRequest", InvalidArgument, Final),
     ("InvalidPolicyDocument", InvalidArgument, Final),
-    ("InvalidArgument", InvalidArgument, Final),
-    ("InvalidRequest", InvalidArgument, Final),
     ("InvalidBucketName", InvalidArgument, Final),
     ("InvalidStorageClass", InvalidArgument, Final),
     ("InvalidEncryptionAlgorithmError", InvalidArgument, Final),
@@ -117,11 +125,14 @@ pub(super) const CODES: &[Row] = &[
     ("MetadataTooLarge", InvalidArgument, Final),
     ("MissingContentLength", InvalidArgument, Final),
     ("MethodNotAllowed", Unsupported, Final),
-    ("NotImplemented", Unsupported, Final),
-    ("UnsupportedOperation", Unsupported, Final),
     ("XMinioInvalidObjectName", InvalidArgument, Final),
 ];
 
 pub(super) fn row(code: &str) -> Option<&'static Row> {
-    CODES.iter().find(|(name, ..)| *name == code)
+    CODES.iter().find(|(name, ..)| *name == code).or_else(|| general(code))
+}
+
+/// What a code means that any service may send.
+pub(crate) fn general(code: &str) -> Option<&'static Row> {
+    GENERAL.iter().find(|(name, ..)| *name == code)
 }

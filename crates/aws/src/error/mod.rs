@@ -1,7 +1,7 @@
-//! What refusals of S3 mean.
+//! What refusals of S3 mean, and what those of all services have in common.
 
 mod advice;
-mod codes;
+pub(crate) mod codes;
 #[cfg(test)]
 mod tests;
 
@@ -36,7 +36,7 @@ pub(crate) struct Details<'a> {
 
 impl<'a> Details<'a> {
     /// Reads an error document. One that is broken, or no such document, tells as much as can be read.
-    fn read(body: &'a [u8]) -> Self {
+    pub(crate) fn read(body: &'a [u8]) -> Self {
         let mut details = Self::default();
         let mut reader = Reader::new(body);
         while let Ok(Some(event)) = reader.next() {
@@ -44,7 +44,7 @@ impl<'a> Details<'a> {
             match name {
                 "Code" => details.code = text,
                 "Message" => details.message = text,
-                "RequestId" => details.request_id = text,
+                "RequestId" | "RequestID" => details.request_id = text,
                 "Region" => details.region = text,
                 "ActualObjectSize" => details.object_size = text.parse().ok(),
                 "ServerTime" => details.server_time = text,
@@ -170,7 +170,28 @@ fn finish(
     status: Option<u16>,
     details: &Details<'_>,
 ) -> Refusal {
-    let mut error = Error::new(kind).with_message(words(kind, operation, details));
+    let advice = advice::advice(kind, operation, details);
+    let mut error = assemble(kind, status, details, &advice);
+    if let (ErrorKind::RangeNotSatisfiable, Some(size)) = (kind, details.object_size) {
+        error = error.with_object_size(size);
+    }
+    Refusal::new(error, reason)
+}
+
+/// An error with the provider's own words, and with what helps.
+pub(crate) fn assemble(
+    kind: ErrorKind,
+    status: Option<u16>,
+    details: &Details<'_>,
+    advice: &str,
+) -> Error {
+    let theirs = clipped(details.message.trim_end_matches('.'), WORDS);
+    let words = match (theirs.is_empty(), advice.is_empty()) {
+        (_, true) => theirs,
+        (true, false) => advice.to_owned(),
+        (false, false) => format!("{theirs}; {advice}"),
+    };
+    let mut error = Error::new(kind).with_message(words);
     if let Some(status) = status {
         error = error.with_status(status);
     }
@@ -180,21 +201,7 @@ fn finish(
     if !details.request_id.is_empty() {
         error = error.with_request_id(clipped(&details.request_id, 200));
     }
-    if let (ErrorKind::RangeNotSatisfiable, Some(size)) = (kind, details.object_size) {
-        error = error.with_object_size(size);
-    }
-    Refusal::new(error, reason)
-}
-
-/// The provider's own words, and what helps.
-fn words(kind: ErrorKind, operation: &str, details: &Details<'_>) -> String {
-    let theirs = clipped(details.message.trim_end_matches('.'), WORDS);
-    let advice = advice::advice(kind, operation, details);
-    match (theirs.is_empty(), advice.is_empty()) {
-        (_, true) => theirs,
-        (true, false) => advice.into_owned(),
-        (false, false) => format!("{theirs}; {advice}"),
-    }
+    error
 }
 
 /// The text without control characters, and no longer than this.

@@ -1,0 +1,83 @@
+//! Amazon EC2.
+
+mod action;
+mod capabilities;
+mod codes;
+mod config;
+mod error;
+mod sdk;
+mod service;
+mod tags;
+
+use std::fmt;
+use std::sync::Arc;
+
+use polycloud_core::capability::Capabilities;
+use polycloud_core::compute::{ComputeInfo, InstanceId};
+use polycloud_core::{Error, Result};
+use polycloud_wire::encode;
+
+pub use self::config::Ec2Config;
+use self::config::Resolved;
+use self::sdk::Caller;
+use crate::PROVIDER;
+
+/// Amazon EC2 in one region. Cheap to clone; clones share connections, credentials and the retry budget.
+///
+/// Opened by [`Ec2Config::open`].
+#[derive(Clone)]
+pub struct Ec2Compute(Arc<Inner>);
+
+struct Inner {
+    info: ComputeInfo,
+    capabilities: Capabilities,
+    caller: Caller,
+    /// The subnet that instances are created in, if not the default one of their zone.
+    subnet: Option<String>,
+}
+
+impl Ec2Compute {
+    fn from_resolved(resolved: Resolved) -> Result<Self> {
+        let mut url = format!("ec2://{}", resolved.region);
+        if let Some(endpoint) = &resolved.endpoint {
+            url.push_str("?endpoint=");
+            encode::component(endpoint, &mut url);
+        }
+        Ok(Self(Arc::new(Inner {
+            info: ComputeInfo::new(PROVIDER, resolved.region.clone(), url),
+            capabilities: capabilities::EC2,
+            caller: Caller::new(&resolved),
+            subnet: resolved.subnet,
+        })))
+    }
+}
+
+impl Inner {
+    /// The region.
+    fn region(&self) -> &str {
+        &self.info.region
+    }
+
+    /// Amazon's own identifier of an instance of this region.
+    fn native<'a>(&self, id: &'a InstanceId) -> Result<&'a str> {
+        if id.provider() != PROVIDER || id.scope() != self.region() {
+            return Err(Error::invalid(format!(
+                "{id} is no instance of {PROVIDER}:{}",
+                self.region()
+            )));
+        }
+        Ok(id.native())
+    }
+
+    /// The identifier of an instance of this region.
+    fn id(&self, native: &str) -> Result<InstanceId> {
+        InstanceId::new(PROVIDER, self.region(), native)
+            .map_err(|error| error.with_kind(polycloud_core::ErrorKind::InvalidResponse))
+    }
+}
+
+impl fmt::Debug for Ec2Compute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Ec2Compute({})", self.0.info)
+    }
+}
