@@ -303,9 +303,10 @@ fn resources(region: &Region) -> Vec<Ec2Resource> {
     let groups = region.security_groups.values().filter(|group| group.name != "default");
     let spot = region.spot_requests.values().filter(|request| request.state == "open");
     let snapshots = region.snapshots.values();
+    let volumes = region.volumes.values().filter(|volume| volume.state != "deleting");
     let named = [
         ("instance", instances.map(|known| &known.id).collect::<Vec<_>>()),
-        ("volume", region.volumes.keys().collect()),
+        ("volume", volumes.map(|known| &known.id).collect()),
         ("snapshot", snapshots.map(|known| &known.id).collect()),
         ("image", images.map(|known| &known.id).collect()),
         ("elastic-ip", region.addresses.keys().collect()),

@@ -1,5 +1,6 @@
 //! Amazon EC2: instances and what belongs to them, as a control plane that takes its time.
 
+mod account;
 mod addresses;
 mod call;
 mod catalog;
@@ -13,6 +14,7 @@ mod key_pairs;
 mod networks;
 mod paging;
 mod params;
+mod placement_groups;
 mod public_images;
 mod quotas;
 mod security_groups;
@@ -37,14 +39,16 @@ pub(crate) use self::state::Ec2;
 pub(crate) use self::userdata::{Processes, settle_by_itself};
 
 /// What can be asked for in the Query protocol.
-const ACTIONS: [Actions; 12] = [
+const ACTIONS: [Actions; 14] = [
     instances::ACTIONS,
     tags::ACTIONS,
+    account::ACTIONS,
     addresses::ACTIONS,
     images::ACTIONS,
     interfaces::ACTIONS,
     key_pairs::ACTIONS,
     networks::ACTIONS,
+    placement_groups::ACTIONS,
     security_groups::ACTIONS,
     snapshots::ACTIONS,
     types::ACTIONS,

@@ -37,6 +37,8 @@ impl Params {
     }
 }
 
+static NONE: BTreeMap<String, String> = BTreeMap::new();
+
 /// The parameters of a structure: those whose names begin like it.
 #[derive(Clone)]
 pub(crate) struct Fields<'a> {
@@ -55,6 +57,12 @@ impl fmt::Debug for Params {
 impl fmt::Debug for Fields<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Fields").field(&self.prefix).finish()
+    }
+}
+
+impl Default for Fields<'_> {
+    fn default() -> Self {
+        Self { all: &NONE, prefix: String::new() }
     }
 }
 

@@ -81,12 +81,12 @@ fn create_tags(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
         return Err(Ec2Error::missing("tagSet"));
     }
     call.dry_run()?;
-    // All or nothing.
-    let mut changed = region.tags.clone();
-    for id in ids {
-        changed.add(id, &tags)?;
+    for id in &ids {
+        region.tags.check(id, &tags)?;
     }
-    region.tags = changed;
+    for id in ids {
+        region.tags.add(id, &tags)?;
+    }
     Ok(Xml::success())
 }
 

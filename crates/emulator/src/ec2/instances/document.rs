@@ -1,9 +1,8 @@
 //! Instances as answers show them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Instance, State};
-use crate::ec2::call::Call;
 use crate::ec2::interfaces::Interface;
 use crate::ec2::state::Region;
 use crate::ec2::volumes::Volume;
@@ -63,10 +62,11 @@ pub(super) fn public_ip(region: &Region, interface: &Interface) -> Option<(Strin
 }
 
 /// The answer to a request for instances: their reservation.
-pub(super) fn reservation(region: &Region, _call: &Call<'_>, id: &str) -> Xml {
+pub(super) fn reservation(region: &Region, id: &str) -> Xml {
     let instances =
         region.instances.values().filter(|instance| instance.reservation == id).collect::<Vec<_>>();
-    let volumes = volumes(region, |known| instances.iter().any(|instance| instance.id == known));
+    let ids = instances.iter().map(|instance| instance.id.as_str()).collect::<BTreeSet<_>>();
+    let volumes = volumes(region, |known| ids.contains(known));
     let mut xml = Xml::new();
     write_reservation(&mut xml, region, id, &instances, &volumes);
     xml

@@ -55,7 +55,7 @@ pub(super) fn run_instances(region: &mut Region, call: &Call<'_>) -> Result<Xml>
     let (token, known) = token::look_up(region, call)?;
     if let Some(known) = known {
         call.dry_run()?;
-        return Ok(reservation(region, call, &known));
+        return Ok(reservation(region, &known));
     }
     let plan = Plan::new(region, call, token)?;
     call.dry_run()?;
@@ -66,7 +66,7 @@ pub(super) fn run_instances(region: &mut Region, call: &Call<'_>) -> Result<Xml>
     if let Some(token) = plan.token {
         token::remember(region, call, token, &id);
     }
-    Ok(reservation(region, call, &id))
+    Ok(reservation(region, &id))
 }
 
 impl<'a> Plan<'a> {

@@ -1,8 +1,10 @@
 //! The volumes of instances.
 
+use std::collections::BTreeSet;
+
 use crate::ec2::call::Call;
 use crate::ec2::error::{Ec2Error, Result};
-use crate::ec2::images::Image;
+use crate::ec2::images::{Image, ImageDisk};
 use crate::ec2::params::Fields;
 use crate::ec2::state::Region;
 use crate::ec2::state::tags::TagMap;
@@ -24,52 +26,48 @@ pub(super) struct Disk {
     delete_on_termination: bool,
 }
 
-/// The volumes of a request: that of the image, as the request changes it, and further ones.
+/// The volumes of a request: those of the image, as the request changes them, and further ones.
 pub(super) fn disks(region: &Region, call: &Call<'_>, image: &Image) -> Result<Vec<Disk>> {
-    let mut all = vec![Disk {
-        device: image.root_device.clone(),
-        size_gib: image.root_size_gib,
-        kind: "gp3".to_owned(),
-        iops: Some(3000),
-        throughput: Some(125),
-        encrypted: false,
-        snapshot: Some(image.root_snapshot.clone()),
-        delete_on_termination: true,
-    }];
+    let none = Fields::default();
+    let mut all = Vec::new();
+    for given in image.disks() {
+        all.push(of_image(&none, &given)?);
+    }
+    let mut named = BTreeSet::new();
     for mapping in call.params.structs("BlockDeviceMapping") {
         let device = mapping.need("DeviceName")?;
-        let ebs = mapping.inner("Ebs");
-        if mapping.text("VirtualName").is_some() || mapping.any_text("NoDevice").is_some() {
-            continue;
+        if !named.insert(device) {
+            let message = format!("The device '{device}' is used in more than one mapping");
+            return Err(Ec2Error::new("InvalidBlockDeviceMapping", message));
         }
-        match all.iter().position(|disk| disk.device == device) {
-            Some(0) => {
-                if let Some(root) = all.first_mut() {
-                    change_root(root, &ebs, image)?;
-                }
+        let ebs = mapping.inner("Ebs");
+        let at = all.iter().position(|disk| disk.device == device);
+        if mapping.any_text("NoDevice").is_some() {
+            all.retain(|disk| disk.device != device || disk.device == image.root_device);
+        } else if let Some(given) = image.disks().iter().find(|given| given.device == device) {
+            if let Some(disk) = at.and_then(|at| all.get_mut(at)) {
+                *disk = of_image(&ebs, given)?;
             }
-            Some(_) => {
-                let message = format!("The device '{device}' is used in more than one mapping");
-                return Err(Ec2Error::new("InvalidBlockDeviceMapping", message));
-            }
-            None => all.push(further(region, &ebs, device)?),
+        } else if mapping.text("VirtualName").is_none() {
+            all.push(further(region, &ebs, device)?);
         }
     }
     Ok(all)
 }
 
-fn change_root(root: &mut Disk, ebs: &Fields<'_>, image: &Image) -> Result<()> {
-    let size = ebs.number("VolumeSize")?.unwrap_or(image.root_size_gib);
-    if size < image.root_size_gib {
+/// A disk of an image, as a request changes it.
+fn of_image(ebs: &Fields<'_>, given: &ImageDisk) -> Result<Disk> {
+    let size = ebs.number("VolumeSize")?.unwrap_or(given.size_gib);
+    if size < given.size_gib {
         let message = format!(
             "Volume of size {size}GB is smaller than snapshot '{}', expect size >= {}GB",
-            image.root_snapshot, image.root_size_gib
+            given.snapshot, given.size_gib
         );
         return Err(Ec2Error::new("InvalidBlockDeviceMapping", message));
     }
-    let snapshot = root.snapshot.clone();
-    *root = disk(ebs, &root.device, size, root.kind.clone(), snapshot)?;
-    Ok(())
+    let delete = ebs.flag("DeleteOnTermination")?.unwrap_or(given.delete_on_termination);
+    let made = disk(ebs, &given.device, size, given.kind.clone(), Some(given.snapshot.clone()))?;
+    Ok(Disk { delete_on_termination: delete, ..made })
 }
 
 fn further(region: &Region, ebs: &Fields<'_>, device: &str) -> Result<Disk> {

@@ -72,13 +72,10 @@ impl Default for Ec2State {
 
 impl Ec2State {
     /// A region, as it is before it is used if it is used for the first time, and the settings.
-    pub(crate) fn region(
-        &mut self,
-        account: &str,
-        name: &str,
-    ) -> Result<(&Settings, &mut Region)> {
+    pub(crate) fn region(&mut self, account: &str, name: &str) -> Result<(&Settings, &mut Region)> {
         let key = (account.to_owned(), name.to_owned());
-        if !self.regions.contains_key(&key) && (!is_region(name) || self.regions.len() >= MAX_REGIONS)
+        if !self.regions.contains_key(&key)
+            && (!is_region(name) || self.regions.len() >= MAX_REGIONS)
         {
             let message = "AWS was not able to validate the provided access credentials";
             return Err(Ec2Error::with_status(401, "AuthFailure", message));
@@ -98,7 +95,8 @@ impl Ec2State {
 fn is_region(name: &str) -> bool {
     let mut parts = name.split('-').collect::<Vec<_>>();
     let number = parts.pop().unwrap_or_default();
-    let letters = |part: &&str| part.bytes().all(|byte| byte.is_ascii_lowercase()) && !part.is_empty();
+    let letters =
+        |part: &&str| part.bytes().all(|byte| byte.is_ascii_lowercase()) && !part.is_empty();
     (2..=4).contains(&parts.len())
         && name.len() <= 32
         && parts.iter().all(letters)
@@ -112,8 +110,14 @@ mod tests {
 
     #[test]
     fn names_of_regions() {
-        assert!(["us-east-1", "us-gov-west-1", "ap-southeast-5"].iter().all(|name| is_region(name)));
-        assert!(!["", "us", "us-east", "US-east-1", "us--1", "us-east-x"].iter().any(|name| is_region(name)));
+        assert!(
+            ["us-east-1", "us-gov-west-1", "ap-southeast-5"].iter().all(|name| is_region(name))
+        );
+        assert!(
+            !["", "us", "us-east", "US-east-1", "us--1", "us-east-x"]
+                .iter()
+                .any(|name| is_region(name))
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::ec2::instances::{self, Instance, Reason, SpotRequest, Token};
 use crate::ec2::interfaces::Interface;
 use crate::ec2::key_pairs::KeyPair;
 use crate::ec2::networks::{self, Subnet, Vpc};
+use crate::ec2::placement_groups::PlacementGroup;
 use crate::ec2::security_groups::SecurityGroup;
 use crate::ec2::snapshots::{self, Snapshot};
 use crate::ec2::state::addressing::Taken;
@@ -46,6 +47,7 @@ pub(crate) struct Region {
     pub(crate) interfaces: BTreeMap<String, Interface>,
     pub(crate) subnets: BTreeMap<String, Subnet>,
     pub(crate) vpcs: BTreeMap<String, Vpc>,
+    pub(crate) placement_groups: BTreeMap<String, PlacementGroup>,
     pub(crate) spot_requests: BTreeMap<String, SpotRequest>,
     /// Reservations by the tokens of the requests for them.
     pub(crate) run_tokens: BTreeMap<String, Token>,
@@ -81,6 +83,7 @@ impl Region {
             interfaces: BTreeMap::new(),
             subnets: BTreeMap::new(),
             vpcs: BTreeMap::new(),
+            placement_groups: BTreeMap::new(),
             spot_requests: BTreeMap::new(),
             run_tokens: BTreeMap::new(),
             tokens: ClientTokens::default(),

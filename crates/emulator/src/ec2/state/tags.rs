@@ -31,13 +31,21 @@ impl Tags {
         if tags.is_empty() {
             return Ok(());
         }
-        let mut all = self.of(id).clone();
+        self.check(id, tags)?;
+        let all = self.0.entry(id.to_owned()).or_default();
         all.extend(tags.iter().map(|(key, value)| (key.clone(), value.clone())));
-        if all.keys().filter(|key| !is_reserved(key)).count() > MAX_TAGS {
+        Ok(())
+    }
+
+    /// Fails if a resource would have too many tags.
+    pub(crate) fn check(&self, id: &str, tags: &TagMap) -> Result<()> {
+        let known = self.of(id);
+        let own = known.keys().filter(|key| !is_reserved(key)).count();
+        let new = tags.keys().filter(|key| !known.contains_key(*key)).count();
+        if own + new > MAX_TAGS {
             let message = "The maximum number of tags for this resource has been reached.";
             return Err(Ec2Error::new("TagLimitExceeded", message));
         }
-        self.0.insert(id.to_owned(), all);
         Ok(())
     }
 
