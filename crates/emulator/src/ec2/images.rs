@@ -111,8 +111,7 @@ fn missing(id: &str) -> Ec2Error {
 }
 
 fn check_name(region: &Region, name: &str) -> Result<()> {
-    let allowed =
-        |c: char| c.is_ascii_alphanumeric() || "()[] ./-'@_".contains(c);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "()[] ./-'@_".contains(c);
     if !(3..=128).contains(&name.len()) || !name.chars().all(allowed) {
         let message = "AMI names must be between 3 and 128 characters long, and may contain letters, \
                        numbers, '(', ')', '.', '-', '/' and '_'";
@@ -139,7 +138,8 @@ fn create_image(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
         Ec2Error::not_found("InvalidInstanceID.NotFound", "instance ID", instance)
     })?;
     if !matches!(source.state, State::Running | State::Stopping | State::Stopped) {
-        let message = format!("Instance '{instance}' is not in a state of which an image can be made.");
+        let message =
+            format!("Instance '{instance}' is not in a state of which an image can be made.");
         return Err(Ec2Error::new("IncorrectInstanceState", message));
     }
     let (architecture, root_device) = (source.architecture.clone(), source.root_device.clone());
@@ -173,7 +173,8 @@ fn create_image(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
         let (size_gib, kind) = (volume.size_gib, volume.kind);
         disks.push(ImageDisk { device, snapshot, size_gib, kind, delete_on_termination });
     }
-    let (root, further_disks) = disks.into_iter().partition::<Vec<_>, _>(|disk| disk.device == root_device);
+    let (root, further_disks) =
+        disks.into_iter().partition::<Vec<_>, _>(|disk| disk.device == root_device);
     let root = root.into_iter().next();
     let image = Image {
         id: id.clone(),
@@ -277,7 +278,8 @@ fn describe_images(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
     }
     let mut images = select(region, call, &region.images, &ids, missing)?;
     call.dry_run()?;
-    images.retain(|image| owners.is_empty() || owners.iter().any(|owner| owns(region, image, owner)));
+    images
+        .retain(|image| owners.is_empty() || owners.iter().any(|owner| owns(region, image, owner)));
     images.retain(|image| {
         let is_public = image.owner != region.account;
         executable_by.is_empty() || executable_by.contains(&"all") && is_public
@@ -347,7 +349,10 @@ fn write(xml: &mut Xml, region: &Region, image: &Image) {
         .text("imageType", "machine")
         .optional("imageOwnerAlias", image.alias())
         .text("name", &image.name)
-        .optional("description", Some(&image.description).filter(|text| !text.is_empty()).map(|t| &**t))
+        .optional(
+            "description",
+            Some(&image.description).filter(|text| !text.is_empty()).map(|t| &**t),
+        )
         .text("rootDeviceType", "ebs")
         .text("rootDeviceName", &image.root_device)
         .list("blockDeviceMapping", image.disks(), |xml, disk| {

@@ -1,13 +1,28 @@
 //! Networks and subnets.
 
+mod manage;
+mod reading;
+
 use std::net::Ipv4Addr;
 
 use super::call::Actions;
-use super::security_groups::SecurityGroup;
+use super::error::{Ec2Error, Result};
+use super::security_groups;
 use super::state::Region;
 use super::zones;
 
-pub(crate) const ACTIONS: Actions = &[];
+pub(crate) const ACTIONS: Actions = &[
+    ("DescribeVpcs", reading::describe_vpcs),
+    ("DescribeSubnets", reading::describe_subnets),
+    ("DescribeInternetGateways", reading::describe_internet_gateways),
+    ("DescribeRouteTables", reading::describe_route_tables),
+    ("CreateDefaultVpc", manage::create_default_vpc),
+    ("CreateVpc", manage::create_vpc),
+    ("DeleteVpc", manage::delete_vpc),
+    ("CreateSubnet", manage::create_subnet),
+    ("DeleteSubnet", manage::delete_subnet),
+    ("ModifySubnetAttribute", manage::modify_subnet_attribute),
+];
 
 /// A network.
 #[derive(Debug, Clone)]
@@ -30,6 +45,39 @@ pub(crate) struct Subnet {
     pub(crate) map_public_ip: bool,
 }
 
+impl Subnet {
+    fn cidr(&self) -> String {
+        format!("{}/{}", self.base, self.prefix)
+    }
+}
+
+impl Region {
+    /// The network of those who name none.
+    pub(crate) fn default_vpc(&self) -> Option<&Vpc> {
+        self.vpcs.values().find(|vpc| vpc.is_default)
+    }
+
+    /// The id of a network that is there, or that of the default one.
+    pub(crate) fn vpc_or_default(&self, id: Option<&str>) -> Result<String> {
+        match id {
+            Some(id) if self.vpcs.contains_key(id) => Ok(id.to_owned()),
+            Some(id) => Err(missing_vpc(id)),
+            None => self
+                .default_vpc()
+                .map(|vpc| vpc.id.clone())
+                .ok_or_else(|| Ec2Error::new("VPCIdNotSpecified", "No default VPC for this user")),
+        }
+    }
+}
+
+fn missing_vpc(id: &str) -> Ec2Error {
+    Ec2Error::new("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist"))
+}
+
+fn missing_subnet(id: &str) -> Ec2Error {
+    Ec2Error::new("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist"))
+}
+
 /// The default network: a subnet in each zone, and the default group.
 pub(crate) fn set_up(region: &mut Region) {
     let vpc = region.new_id("vpc");
@@ -48,12 +96,18 @@ pub(crate) fn set_up(region: &mut Region) {
         };
         region.subnets.insert(id, subnet);
     }
-    let id = region.new_id("sg");
-    let group = SecurityGroup {
-        id: id.clone(),
-        name: "default".to_owned(),
-        description: "default VPC security group".to_owned(),
-        vpc,
-    };
-    region.security_groups.insert(id, group);
+    security_groups::add_default(region, &vpc);
 }
+
+/// Takes the default network away, with its subnets and groups, as people do who want none. What is in it
+/// stays, and so do networks that are not the default one.
+pub(crate) fn remove_default(region: &mut Region) {
+    if let Some(vpc) = region.default_vpc().map(|vpc| vpc.id.clone()) {
+        region.subnets.retain(|_, subnet| subnet.vpc != vpc);
+        region.security_groups.retain(|_, group| group.vpc != vpc);
+        region.vpcs.remove(&vpc);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -106,8 +106,16 @@ const SERIES: [Series; 12] = [
         builds: &[("20260713-2537", "2026-07-13T20:21:08Z")],
         ..DEBIAN_SERIES
     },
-    Series { name: "debian-12-{arch}-{build}", description: "Debian 12 ({build})", ..DEBIAN_SERIES },
-    Series { name: "debian-13-{arch}-{build}", description: "Debian 13 ({build})", ..DEBIAN_SERIES },
+    Series {
+        name: "debian-12-{arch}-{build}",
+        description: "Debian 12 ({build})",
+        ..DEBIAN_SERIES
+    },
+    Series {
+        name: "debian-13-{arch}-{build}",
+        description: "Debian 13 ({build})",
+        ..DEBIAN_SERIES
+    },
     Series {
         name: "al2023-ami-{build}-kernel-6.1-{arch}",
         description: "Amazon Linux 2023 AMI {build} {arch} HVM kernel-6.1",

@@ -49,7 +49,8 @@ pub(crate) fn settle(region: &mut Region, id: &str, _due: SystemTime) {
 /// There is no such snapshot.
 pub(super) fn missing(id: &str) -> Ec2Error {
     if !id.starts_with("snap-") {
-        let message = format!("Value ({id}) for parameter snapshotId is invalid. Expected: 'snap-...'.");
+        let message =
+            format!("Value ({id}) for parameter snapshotId is invalid. Expected: 'snap-...'.");
         return Ec2Error::new("InvalidParameterValue", message);
     }
     Ec2Error::new("InvalidSnapshot.NotFound", format!("The snapshot '{id}' does not exist."))
@@ -202,7 +203,10 @@ mod tests {
     fn snapshots_complete_in_time() {
         let (mut region, volume) = region();
         let xml = take(&mut region, &volume).unwrap();
-        assert!(xml.contains("<status>pending</status>") && xml.contains("<volumeSize>20<"), "{xml}");
+        assert!(
+            xml.contains("<status>pending</status>") && xml.contains("<volumeSize>20<"),
+            "{xml}"
+        );
         assert!(xml.contains("<tagSet><item><key>Name</key><value>n</value></item></tagSet>"));
         let id = region.snapshots.keys().next().unwrap().clone();
         let before = describe(&mut region, &[("SnapshotId.1", &id)], 19).unwrap();

@@ -37,7 +37,18 @@ pub(crate) fn resolve<'a>(region: &'a Region, parameter: &str) -> Option<&'a Ima
 fn pattern(parameter: &str) -> Option<(&'static str, String)> {
     let parts = parameter.strip_prefix("/aws/service/")?.split('/').collect::<Vec<_>>();
     match *parts.as_slice() {
-        ["canonical", "ubuntu", "server", release, "stable", "current", arch, "hvm", volume, "ami-id"] => {
+        [
+            "canonical",
+            "ubuntu",
+            "server",
+            release,
+            "stable",
+            "current",
+            arch,
+            "hvm",
+            volume,
+            "ami-id",
+        ] => {
             // A release goes by its number and by its adjective.
             let named = |known: &&(&str, &str, &str)| release == known.0 || release == known.1;
             let (number, adjective, kind) = UBUNTU.iter().find(named)?;
@@ -103,7 +114,8 @@ fn get_parameter(region: &mut Region, _call: &Call<'_>, body: &Value) -> Result<
 }
 
 fn get_parameters(region: &mut Region, _call: &Call<'_>, body: &Value) -> Result<Value> {
-    let names = body.get("Names").and_then(Value::as_array).ok_or_else(|| invalid("names", "null"))?;
+    let names =
+        body.get("Names").and_then(Value::as_array).ok_or_else(|| invalid("names", "null"))?;
     if names.is_empty() || names.len() > MAX_NAMES {
         return Err(invalid("names", &format!("a list of {}", names.len())));
     }
@@ -142,7 +154,8 @@ mod tests {
             for (release, adjective, kind) in UBUNTU {
                 for release in [release, adjective] {
                     let start = "/aws/service/canonical/ubuntu/server";
-                    let name = format!("{start}/{release}/stable/current/{arch}/hvm/ebs-{kind}/ami-id");
+                    let name =
+                        format!("{start}/{release}/stable/current/{arch}/hvm/ebs-{kind}/ami-id");
                     names.push((name, CANONICAL, arch));
                 }
             }
@@ -164,7 +177,8 @@ mod tests {
             let arch = if arch == "amd64" { "x86_64" } else { arch };
             assert_eq!(image.architecture, arch, "{name}");
             let newer = region.images.values().filter(|other| {
-                let stem = |image: &Image| image.name.trim_end_matches(|c: char| c != '-').to_owned();
+                let stem =
+                    |image: &Image| image.name.trim_end_matches(|c: char| c != '-').to_owned();
                 other.owner == owner && stem(other) == stem(image) && other.created > image.created
             });
             assert_eq!(newer.count(), 0, "{name}");

@@ -48,7 +48,7 @@ const FILTERS: [&str; 27] = [
 /// Most names of types in one request.
 const MAX_NAMES: usize = 100;
 
-fn describe_instance_types(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
+fn describe_instance_types(_region: &mut Region, call: &Call<'_>) -> Result<Xml> {
     let names = call.params.list("InstanceType");
     ids_or_pages(call, "InstanceType")?;
     if names.len() > MAX_NAMES {
@@ -73,7 +73,6 @@ fn describe_instance_types(region: &mut Region, call: &Call<'_>) -> Result<Xml> 
     let mut xml = Xml::new();
     xml.list("instanceTypeSet", &page.items, |xml, machine| write(xml, machine));
     page.write_next(&mut xml);
-    let _ = region;
     Ok(xml)
 }
 
@@ -105,7 +104,9 @@ fn value(machine: &MachineType, field: &str) -> Vec<String> {
         "supported-root-device-type" => text("ebs"),
         "supported-usage-class" => vec!["on-demand".to_owned(), "spot".to_owned()],
         "supported-virtualization-type" => text("hvm"),
-        "supported-boot-mode" => boot_modes(machine).iter().map(|mode| text(mode)).flatten().collect(),
+        "supported-boot-mode" => {
+            boot_modes(machine).iter().map(|mode| (*mode).to_owned()).collect()
+        }
         "vcpu-info.default-cores" => vec![cores(machine).to_string()],
         "vcpu-info.default-threads-per-core" => vec![machine.threads().to_string()],
         _ => vec![machine.vcpus.to_string()],
@@ -161,12 +162,12 @@ fn write(xml: &mut Xml, machine: &MachineType) {
     if let Some(gpu) = family.gpu {
         xml.element("gpuInfo", |xml| {
             xml.list("gpus", [gpu], |xml, gpu| {
-                xml.text("name", gpu.name).text("manufacturer", "NVIDIA").value("count", 1).element(
-                    "memoryInfo",
-                    |xml| {
+                xml.text("name", gpu.name)
+                    .text("manufacturer", "NVIDIA")
+                    .value("count", 1)
+                    .element("memoryInfo", |xml| {
                         xml.value("sizeInMiB", gpu.memory_mib);
-                    },
-                );
+                    });
             })
             .value("totalGpuMemoryInMiB", gpu.memory_mib);
         });
@@ -233,7 +234,9 @@ fn describe_instance_type_offerings(region: &mut Region, call: &Call<'_>) -> Res
     // Each place with the zone that has the machines; a region has what one of its zones has.
     let zones = zones::of(&region.name);
     let places = match kind {
-        "region" => zones.first().map(|zone| (region.name.clone(), zone.clone())).into_iter().collect(),
+        "region" => {
+            zones.first().map(|zone| (region.name.clone(), zone.clone())).into_iter().collect()
+        }
         "availability-zone" => zones.into_iter().map(|zone| (zone.clone(), zone)).collect(),
         "availability-zone-id" => {
             zones.into_iter().map(|zone| (zones::id(&region.name, &zone), zone)).collect()

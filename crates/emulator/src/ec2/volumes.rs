@@ -75,7 +75,8 @@ pub(crate) fn settle(region: &mut Region, id: &str, _due: SystemTime) {
 /// There is no such volume.
 pub(super) fn missing(id: &str) -> Ec2Error {
     if !id.starts_with("vol-") {
-        let message = format!("Value ({id}) for parameter volumeId is invalid. Expected: 'vol-...'.");
+        let message =
+            format!("Value ({id}) for parameter volumeId is invalid. Expected: 'vol-...'.");
         return Ec2Error::new("InvalidParameterValue", message);
     }
     Ec2Error::new("InvalidVolume.NotFound", format!("The volume '{id}' does not exist."))

@@ -99,7 +99,8 @@ fn describe_regions(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
             regions.push((name, "not-opted-in"));
         }
     }
-    if let Some(unknown) = wanted.iter().find(|name| !regions.iter().any(|(known, _)| known == *name))
+    if let Some(unknown) =
+        wanted.iter().find(|name| !regions.iter().any(|(known, _)| known == *name))
     {
         return Err(Ec2Error::invalid(format!("Invalid region provided: {unknown}")));
     }

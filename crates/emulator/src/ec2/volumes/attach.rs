@@ -32,7 +32,9 @@ pub(super) fn attach_volume(region: &mut Region, call: &Call<'_>) -> Result<Xml>
         _ => return Err(Ec2Error::new("IncorrectState", format!("{id} is not 'available'."))),
     }
     if volume.zone != target.zone {
-        let message = format!("The volume '{id}' is not in the same availability zone as instance '{instance}'");
+        let message = format!(
+            "The volume '{id}' is not in the same availability zone as instance '{instance}'"
+        );
         return Err(Ec2Error::new("InvalidVolume.ZoneMismatch", message));
     }
     if !matches!(target.state, State::Running | State::Stopped) {
@@ -68,7 +70,8 @@ fn check_room(region: &Region, instance: &str, device: &str) -> Result<()> {
         return Err(Ec2Error::invalid(message));
     }
     if own.len() >= MAX_ATTACHMENTS {
-        let message = format!("Volume attachment limit of {MAX_ATTACHMENTS} was reached for {instance}");
+        let message =
+            format!("Volume attachment limit of {MAX_ATTACHMENTS} was reached for {instance}");
         return Err(Ec2Error::new("AttachmentLimitExceeded", message));
     }
     Ok(())
@@ -99,7 +102,8 @@ pub(super) fn detach_volume(region: &mut Region, call: &Call<'_>) -> Result<Xml>
     };
     let is_other = |name, known: &str| call.params.text(name).is_some_and(|named| named != known);
     if is_other("InstanceId", &attachment.instance) || is_other("Device", &attachment.device) {
-        let message = "The volume is not attached to the specified instance as the specified device.";
+        let message =
+            "The volume is not attached to the specified instance as the specified device.";
         return Err(Ec2Error::new("InvalidAttachment.NotFound", message));
     }
     let is_needed = region.instances.get(&attachment.instance).is_some_and(|instance| {

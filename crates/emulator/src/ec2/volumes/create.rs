@@ -94,7 +94,12 @@ pub(super) fn create_volume(region: &mut Region, call: &Call<'_>) -> Result<Xml>
 fn size(region: &Region, call: &Call<'_>) -> Result<(u32, bool)> {
     let size = call.params.number::<u32>("Size")?;
     let Some(id) = call.params.text("SnapshotId") else {
-        let missing = || Ec2Error::new("MissingParameter", "The request must contain the parameter size/snapshot");
+        let missing = || {
+            Ec2Error::new(
+                "MissingParameter",
+                "The request must contain the parameter size/snapshot",
+            )
+        };
         return Ok((size.ok_or_else(missing)?, false));
     };
     // The snapshots of public images are not the account's own.
@@ -111,8 +116,9 @@ fn size(region: &Region, call: &Call<'_>) -> Result<(u32, bool)> {
     };
     match size {
         Some(size) if size < least => {
-            let message =
-                format!("The volume size cannot be smaller than that of the snapshot ({least} GiB).");
+            let message = format!(
+                "The volume size cannot be smaller than that of the snapshot ({least} GiB)."
+            );
             Err(Ec2Error::invalid(message))
         }
         size => Ok((size.unwrap_or(least), encrypted)),
@@ -126,8 +132,9 @@ fn performance(call: &Call<'_>, kind: &str, gib: u32) -> Result<(Option<u32>, Op
     };
     if !limits.gib.contains(&gib) {
         let (least, most) = (limits.gib.start(), limits.gib.end());
-        let message =
-            format!("Volume of {gib}GiB is not between {least} and {most} GiB, as {kind} has to be.");
+        let message = format!(
+            "Volume of {gib}GiB is not between {least} and {most} GiB, as {kind} has to be."
+        );
         return Err(Ec2Error::invalid(message));
     }
     let wanted = call.params.number::<u32>("Iops")?;
@@ -141,7 +148,9 @@ fn performance(call: &Call<'_>, kind: &str, gib: u32) -> Result<(Option<u32>, Op
         (None, None) => None,
         (Some(_), None) if limits.needs_iops => return Err(Ec2Error::missing("iops")),
         (Some(range), None) => Some(*range.start()),
-        (Some(range), Some(iops)) if range.contains(&iops) && (iops <= most || iops == *range.start()) => {
+        (Some(range), Some(iops))
+            if range.contains(&iops) && (iops <= most || iops == *range.start()) =>
+        {
             Some(iops)
         }
         (Some(_), Some(iops)) => {
