@@ -1,1 +1,0 @@
-//! Instances on a clock that is moved by hand.
