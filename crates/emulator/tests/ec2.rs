@@ -1,5 +1,11 @@
 //! EC2 by signed requests, its faults, and user data as processes.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers fail as tests do")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers fail as tests do"
+)]
 
 mod common;
 
@@ -282,6 +288,23 @@ async fn services_with_json_answer_at_the_same_address() {
 mod user_data {
     use super::*;
 
+    const TRIES: usize = 1000;
+
+    #[allow(clippy::disallowed_methods, reason = "processes have no clock to wait on")]
+    async fn pause() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+
+    async fn until(holds: impl Fn() -> bool) {
+        for _ in 0..TRIES {
+            if holds() {
+                return;
+            }
+            pause().await;
+        }
+        panic!("it never held");
+    }
+
     fn running() -> Emulator {
         let clock = EmulatorClock::manual(start());
         let emulator = Emulator::builder().clock(clock).run_user_data(true).build().unwrap();
@@ -297,12 +320,12 @@ mod user_data {
     }
 
     async fn console_with(emulator: &Emulator, id: &str, wanted: &str) -> String {
-        for _ in 0..500 {
+        for _ in 0..TRIES {
             let text = console(emulator, id).await;
             if text.contains(wanted) {
                 return text;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            pause().await;
         }
         panic!("no {wanted:?} in {:?}", console(emulator, id).await);
     }
@@ -313,13 +336,7 @@ mod user_data {
     }
 
     async fn ends(process: rustix::process::Pid) {
-        for _ in 0..500 {
-            if rustix::process::test_kill_process(process).is_err() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("{process:?} goes on");
+        until(|| rustix::process::test_kill_process(process).is_err()).await;
     }
 
     const FOREVER: &str = "#!/bin/sh\nsleep 600 &\necho \"dir=$PWD pid=$!\"\necho env; env\nwait\n";
@@ -335,13 +352,7 @@ mod user_data {
         assert!(std::fs::metadata(dir).unwrap().is_dir());
         ask(&emulator, "TerminateInstances", &[("InstanceId.1", &id)]).await;
         ends(process(&text)).await;
-        for _ in 0..500 {
-            if std::fs::metadata(dir).is_err() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("{dir} is left");
+        until(|| std::fs::metadata(dir).is_err()).await;
     }
 
     #[tokio::test]
@@ -393,13 +404,7 @@ mod user_data {
         let file = dir.path().join("there");
         let script = format!("#!/bin/sh\ntouch {}\n", file.display());
         launched(&emulator, &[("UserData", &STANDARD.encode(script))]).await;
-        for _ in 0..500 {
-            if file.exists() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("the script did not run");
+        until(|| file.exists()).await;
     }
 
     #[tokio::test]
@@ -409,7 +414,7 @@ mod user_data {
         let id = launched(&emulator, &[("UserData", &script)]).await;
         wait(&emulator, 60);
         assert_eq!(state(&emulator, &id).await, "running");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        pause().await;
         assert_eq!(console(&emulator, &id).await, format!("instance {id} boots\n"));
     }
 }

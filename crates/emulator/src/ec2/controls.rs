@@ -238,7 +238,8 @@ impl fmt::Debug for Ec2Controls {
     }
 }
 
-fn failed(error: Ec2Error) -> io::Error {
+fn failed(error: impl std::borrow::Borrow<Ec2Error>) -> io::Error {
+    let error = error.borrow();
     io::Error::other(format!("{}: {}", error.code, error.message))
 }
 

@@ -53,12 +53,6 @@ impl<'a> Filters<'a> {
             own.iter().any(|own| wanted.iter().any(|wanted| like(wanted, own)))
         })
     }
-
-    /// The values of one filter, if it is there.
-    pub(crate) fn values(&self, name: &str) -> Option<&[&'a str]> {
-        let found = self.0.iter().find(|(known, _)| *known == name);
-        found.map(|(_, values)| values.as_slice())
-    }
 }
 
 /// Whether a text is like a pattern, in which `*` and `?` are wild unless a backslash is before them.

@@ -114,20 +114,14 @@ impl<'a> Fields<'a> {
     }
 
     /// `NAME.1.FIELD`, `NAME.2.FIELD` and so on.
-    pub(crate) fn structs(&self, name: &str) -> Vec<Fields<'a>> {
+    pub(crate) fn structs(&self, name: &str) -> Vec<Self> {
         let numbers = self.numbered(name).into_iter();
         numbers.map(|number| self.inner(&format!("{name}.{number}"))).collect()
     }
 
     /// `NAME.FIELD`.
-    pub(crate) fn inner(&self, name: &str) -> Fields<'a> {
-        Fields { all: self.all, prefix: format!("{}{name}.", self.prefix) }
-    }
-
-    /// Whether there is no parameter in it.
-    pub(crate) fn is_empty(&self) -> bool {
-        let mut from = self.all.range(self.prefix.clone()..);
-        from.next().is_none_or(|(name, _)| !name.starts_with(&self.prefix))
+    pub(crate) fn inner(&self, name: &str) -> Self {
+        Self { all: self.all, prefix: format!("{}{name}.", self.prefix) }
     }
 
     fn numbered(&self, name: &str) -> BTreeSet<u32> {
@@ -169,7 +163,7 @@ mod tests {
         let disks = root.structs("Disk");
         assert_eq!(disks.len(), 2);
         assert_eq!(disks[0].inner("Ebs").text("Size"), Some("8"));
-        assert!(disks[1].inner("Ebs").is_empty());
+        assert_eq!(disks[1].inner("Ebs").text("Size"), None);
         assert_eq!(disks[1].need("Size").unwrap_err().code, "MissingParameter");
         assert_eq!(root.number::<u32>("Force").unwrap_err().code, "InvalidParameterValue");
         assert_eq!(root.flag("MinCount").unwrap_err().code, "InvalidParameterValue");

@@ -13,7 +13,7 @@ pub(crate) const ACTIONS: Actions =
 const MAX_RESOURCES: usize = 1000;
 
 /// Beginnings of ids, types of resources, and the code if there is no such resource.
-const KINDS: [(&str, &str, &str); 12] = [
+const KINDS: [(&str, &str, &str); 13] = [
     ("i", "instance", "InvalidInstanceID.NotFound"),
     ("vol", "volume", "InvalidVolume.NotFound"),
     ("snap", "snapshot", "InvalidSnapshot.NotFound"),
@@ -25,6 +25,7 @@ const KINDS: [(&str, &str, &str); 12] = [
     ("eni", "network-interface", "InvalidNetworkInterfaceID.NotFound"),
     ("subnet", "subnet", "InvalidSubnetID.NotFound"),
     ("vpc", "vpc", "InvalidVpcID.NotFound"),
+    ("pg", "placement-group", "InvalidPlacementGroup.Unknown"),
     ("sir", "spot-instances-request", "InvalidSpotInstanceRequestID.NotFound"),
 ];
 
@@ -47,6 +48,7 @@ impl Region {
             Some("eni") => self.interfaces.contains_key(id),
             Some("subnet") => self.subnets.contains_key(id),
             Some("vpc") => self.vpcs.contains_key(id),
+            Some("pg") => self.placement_groups.contains_key(id),
             Some("sgr") => true,
             Some("sir") => self.has_spot_request(id),
             _ => false,

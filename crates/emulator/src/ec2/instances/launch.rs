@@ -110,7 +110,6 @@ pub(super) fn launch(
         vcpus: plan.machine_type.vcpus,
         architecture: plan.machine_type.architecture.to_owned(),
         zone: plan.zone.clone(),
-        subnet: plan.subnet.clone(),
         vpc: plan.vpc.clone(),
         root_device: plan.root_device.clone(),
         console: Console::default(),

@@ -139,7 +139,6 @@ pub(crate) struct Instance {
     pub(crate) vcpus: u32,
     pub(crate) architecture: String,
     pub(crate) zone: String,
-    pub(crate) subnet: String,
     pub(crate) vpc: String,
     pub(crate) root_device: String,
     pub(crate) key_name: Option<String>,

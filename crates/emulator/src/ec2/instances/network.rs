@@ -91,7 +91,9 @@ fn specification(region: &Region, fields: &Fields<'_>) -> Result<Wanted> {
         public_ip: fields.flag("AssociatePublicIpAddress")?,
         private_ip: address(fields, "PrivateIpAddress")?,
         description: fields.text("Description").unwrap_or_default().to_owned(),
-        delete_on_termination: fields.flag("DeleteOnTermination")?.unwrap_or(existing.is_none()),
+        delete_on_termination: fields
+            .flag("DeleteOnTermination")?
+            .unwrap_or_else(|| existing.is_none()),
         existing: existing.map(str::to_owned),
     })
 }

@@ -279,6 +279,12 @@ fn template(region: &Region, call: &Call<'_>) -> Result<Instance> {
         return Err(Ec2Error::invalid_value("instanceInitiatedShutdownBehavior", shutdown));
     }
     let placement = params.inner("Placement");
+    if let Some(group) = placement.text("GroupName")
+        && !region.has_placement_group(group)
+    {
+        let message = format!("The Placement Group '{group}' is unknown.");
+        return Err(Ec2Error::new("InvalidPlacementGroup.Unknown", message));
+    }
     Ok(Instance {
         id: String::new(),
         reservation: String::new(),
@@ -295,7 +301,6 @@ fn template(region: &Region, call: &Call<'_>) -> Result<Instance> {
         vcpus: 0,
         architecture: String::new(),
         zone: String::new(),
-        subnet: String::new(),
         vpc: String::new(),
         root_device: String::new(),
         key_name: key_name.map(str::to_owned),
