@@ -103,7 +103,6 @@ fn hasten(timings: &mut Ec2Timings, factor: u32) {
         &mut timings.shutting_down,
         &mut timings.terminated_visible,
         &mut timings.initializing,
-        &mut timings.spot_notice,
         &mut timings.volume,
         &mut timings.attachment,
         &mut timings.snapshot,
