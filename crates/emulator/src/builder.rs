@@ -56,7 +56,8 @@ impl Builder {
         self
     }
 
-    /// Loads the state of S3 from this folder, and saves every change there before it is answered.
+    /// Loads the state of S3 from this folder, and saves every change there before it is answered. That of
+    /// EC2 is not kept: instances end with the emulator.
     #[must_use]
     pub fn persist(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());

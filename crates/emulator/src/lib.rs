@@ -20,6 +20,30 @@
 //! # }
 //! ```
 //!
+//! EC2 is a control plane that takes its time: what was launched is `pending` for a while, seen by others
+//! only later, and may find no room. All of that follows [the clock](EmulatorClock), also one that is moved
+//! by hand, and [the controls](Ec2Controls):
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! use std::time::{Duration, SystemTime};
+//!
+//! use polycloud_emulator::{Emulator, EmulatorClock};
+//!
+//! let clock = EmulatorClock::manual(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+//! let emulator = Emulator::builder().clock(clock).start().await?;
+//! emulator.ec2().capacity("us-east-1a", "t3.micro", 0);
+//! // Point a client at `emulator.ec2_url()` and launch an instance; then let it start.
+//! emulator.clock().advance(Duration::from_secs(12));
+//! assert!(emulator.ec2().resources().is_empty());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Instances are not machines. On demand their user data [runs as processes](Builder::run_user_data), so
+//! that programs that launch workers can be tried out from end to end.
+//!
 //! Requests are answered as AWS documents it, with its error codes and limits. What a request may not do
 //! for a wrong signature, a stale date or a body other than the signed one, it does not do here either.
 

@@ -34,7 +34,9 @@ async fn one_line_tells_what_a_client_needs() {
     let persist = dir.path().to_str().unwrap();
     let arguments =
         ["--persist", persist, "--bucket", "one", "--bucket", "two", "--access-key", "AKIATEST"];
-    let arguments = [&arguments[..], &["--secret-key", "secret", "--region", "eu-west-1"]].concat();
+    let arguments =
+        [&arguments[..], &["--secret-key", "secret", "--region", "eu-west-1", "--run-user-data"]]
+            .concat();
     for _ in 0..2 {
         let mut child = run(&arguments);
         let mut line = String::new();
@@ -44,6 +46,9 @@ async fn one_line_tells_what_a_client_needs() {
         assert_eq!(told["access_key"], "AKIATEST");
         assert_eq!(told["env"]["AWS_SECRET_ACCESS_KEY"], "secret");
         assert_eq!(told["env"]["AWS_ENDPOINT_URL_S3"], told["s3"]);
+        for name in ["EC2", "SSM", "SERVICE_QUOTAS"] {
+            assert_eq!(told["env"][format!("AWS_ENDPOINT_URL_{name}")], told["ec2"]);
+        }
         let address = told["s3"].as_str().unwrap().replace("http://", "");
         let mut io = TcpStream::connect(address).await.unwrap();
         let mut call = Call::new("GET", "/one?location").at(now());

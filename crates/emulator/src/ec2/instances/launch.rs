@@ -93,7 +93,6 @@ pub(super) fn launch(
     storage::create(region, call, &plan.disks, &id, &plan.zone, &plan.tags.volume)?;
     let spot_request = spot_request(region, call, plan, &id)?;
     let fails_with = region.failing_launches.pop();
-    let first = interfaces.first().cloned();
     let instance = Instance {
         id: id.clone(),
         reservation: reservation.to_owned(),
@@ -123,9 +122,6 @@ pub(super) fn launch(
     region.events.at(due, Event::Instance(id.clone()));
     region.tags.add(&id, &plan.tags.instance)?;
     region.created(&id, call);
-    if let Some(first) = first.filter(|_| plan.public_ip) {
-        public_ip(region, &first);
-    }
     Ok(id)
 }
 

@@ -45,11 +45,7 @@ fn start(region: &mut Region, id: &str, now: SystemTime, settings: &Settings) ->
     instance.launched = now;
     instance.reason = None;
     instance.transition_reason.clear();
-    let primary = instance.interfaces.first().cloned().filter(|_| instance.public_ip);
     enter(region, id, State::Pending, Some(due));
-    if let Some(primary) = primary {
-        public_ip(region, &primary);
-    }
     Ok(())
 }
 
@@ -237,8 +233,12 @@ fn runs(region: &mut Region, id: &str, now: SystemTime) {
     instance.running_since = Some(now);
     instance.reason = None;
     instance.console.write(format!("instance {id} boots\n").as_bytes());
-    if !instance.booted {
-        instance.booted = true;
+    let first_boot = !std::mem::replace(&mut instance.booted, true);
+    // A public address is not told before.
+    if let Some(primary) = instance.interfaces.first().cloned().filter(|_| instance.public_ip) {
+        public_ip(region, &primary);
+    }
+    if first_boot {
         region.effects.push(Effect::FirstBoot(id.to_owned()));
     }
     storage::attached(region, id);

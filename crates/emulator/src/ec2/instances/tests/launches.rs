@@ -109,6 +109,9 @@ fn interfaces_and_groups_as_asked_for() {
     let document = ok(&mut region, &call);
     assert_eq!(one(&document, "availabilityZone"), zone);
     assert_eq!(one(&document, "groupId"), group);
+    let id = one(&document, "instanceId");
+    let document = ok(&mut region, &of("DescribeInstances", &id).at(20));
+    assert!(document.contains("<name>running</name>"), "{document}");
     assert!(!document.contains("<ipAddress>"), "{document}");
     let both = call.with("SubnetId", &subnet);
     assert_eq!(code(&mut region, &both), "InvalidParameterCombination");

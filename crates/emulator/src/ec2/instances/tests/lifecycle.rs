@@ -97,7 +97,9 @@ fn a_stopped_instance_terminates_at_once() {
 #[test]
 fn addresses_volumes_and_interfaces_come_and_go() {
     let mut region = region();
-    let id = running(&mut region);
+    let id = launched(&mut region);
+    let pending = ok(&mut region, &of("DescribeInstances", &id).at(2));
+    assert!(!pending.contains("<ipAddress>"), "{pending}");
     let before = ok(&mut region, &of("DescribeInstances", &id).at(20));
     let (public, private) = (one(&before, "ipAddress"), one(&before, "privateIpAddress"));
     assert!(public.starts_with("198.1"), "{before}");
