@@ -4,12 +4,14 @@ mod ext;
 mod facets;
 mod id;
 mod instance;
+mod intent;
 mod labels;
 mod options;
 mod provider;
 mod spec;
 mod state;
 mod types;
+mod undo;
 mod wait;
 
 pub use self::ext::ComputeExt;
@@ -20,6 +22,7 @@ pub use self::facets::{
 };
 pub use self::id::{InstanceId, InstanceName};
 pub use self::instance::{Instance, InstancePage};
+pub use self::intent::{Intent, IntentId, IntentJournal};
 pub use self::labels::{LabelPatch, Labels, Owner};
 pub use self::options::{
     Count, CreateOptions, CreateReport, IdempotencyToken, InstanceFilter, RestartMode, StopMode,
@@ -32,4 +35,5 @@ pub use self::spec::{
 };
 pub use self::state::{InstanceState, InstanceStatus, Reach, StateReason};
 pub use self::types::{Arch, Image, InstanceType, Location, TypePage, TypeQuery};
+pub use self::undo::Undo;
 pub use self::wait::WaitOptions;
