@@ -1,14 +1,8 @@
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt as _};
 
-use crate::clock::Clock;
-use crate::error::{Error, Outcome, ResourceRef, Result, Retry};
-use crate::retry::Backoff;
-
-type Remove<'a> = Box<dyn Fn() -> BoxFuture<'a, Result<()>> + Send + Sync + 'a>;
+use crate::error::{Error, Outcome, ResourceRef, Result};
 
 /// What was made on the way to something larger, to be taken back if the rest of it fails.
 ///
@@ -20,48 +14,40 @@ type Remove<'a> = Box<dyn Fn() -> BoxFuture<'a, Result<()>> + Send + Sync + 'a>;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// use polycloud_core::clock::SystemClock;
 /// use polycloud_core::compute::Undo;
-/// use polycloud_core::{Error, ErrorKind, ResourceRef};
+/// use polycloud_core::{ErrorKind, ResourceRef};
 ///
-/// let mut undo = Undo::new(SystemClock::shared());
-/// undo.push(ResourceRef::new("security group", "sg-1"), || Box::pin(async { Ok(()) }));
-/// undo.push(ResourceRef::new("disk", "d-1"), || {
-///     Box::pin(async { Err(ErrorKind::PermissionDenied.into()) })
-/// });
+/// let mut undo = Undo::new();
+/// undo.push(ResourceRef::new("security group", "sg-1"), async { Ok(()) });
+/// undo.push(ResourceRef::new("disk", "d-1"), async { Err(ErrorKind::PermissionDenied.into()) });
 /// let error = undo.run(ErrorKind::NoCapacity.into()).await;
 /// assert_eq!(error.kind(), ErrorKind::NoCapacity);
 /// assert_eq!(error.leaked(), [ResourceRef::new("disk", "d-1")]);
 /// # }
 /// ```
-pub struct Undo<'a> {
-    steps: Vec<(ResourceRef, Remove<'a>)>,
-    clock: Arc<dyn Clock>,
-    window: Duration,
+#[derive(Default)]
+pub struct Undo {
+    steps: Vec<(ResourceRef, BoxFuture<'static, Result<()>>)>,
 }
 
-impl<'a> Undo<'a> {
+impl Undo {
     /// Nothing was made yet.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { steps: Vec::new(), clock, window: Duration::from_secs(60) }
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Sets for how long a removal is repeated that fails for a reason that passes; one minute by default.
-    #[must_use]
-    pub fn with_window(mut self, window: Duration) -> Self {
-        self.window = window;
-        self
-    }
-
-    /// Notes a resource and what removes it. Removing what is not there has to succeed, and success has to
-    /// mean that it is gone: a removal that the provider has merely accepted has to be verified.
+    /// Notes a resource and what removes it, which is not polled before [`run`](Self::run).
+    ///
+    /// Removing what is not there has to succeed, and success has to mean that it is gone: a removal that
+    /// the provider has merely accepted has to be verified. Failures that pass are repeated by the removal
+    /// itself.
     pub fn push(
         &mut self,
         resource: ResourceRef,
-        remove: impl Fn() -> BoxFuture<'a, Result<()>> + Send + Sync + 'a,
+        remove: impl Future<Output = Result<()>> + Send + 'static,
     ) {
-        self.steps.push((resource, Box::new(remove)));
+        self.steps.push((resource, remove.boxed()));
     }
 
     /// Forgets a resource that is gone, or that is not to be taken back any more.
@@ -80,12 +66,11 @@ impl<'a> Undo<'a> {
     /// Removes everything, what was made last first, and goes on where a removal fails.
     ///
     /// The error comes back with what could not be removed in [`leaked`](Error::leaked), and with an
-    /// outcome that says so: `Applied` if something is left; not that if nothing is.
+    /// outcome that says so: `Applied` if something is left, and not that if nothing is.
     pub async fn run(self, error: Error) -> Error {
-        let Self { steps, clock, window } = self;
         let mut left = Vec::new();
-        for (resource, remove) in steps.into_iter().rev() {
-            if let Err(failure) = removed(&*clock, window, &remove).await {
+        for (resource, remove) in self.steps.into_iter().rev() {
+            if let Err(failure) = remove.await {
                 tracing::warn!(%resource, %failure, "could not be taken back");
                 left.push(resource);
             }
@@ -100,87 +85,60 @@ impl<'a> Undo<'a> {
     }
 }
 
-impl fmt::Debug for Undo<'_> {
+impl fmt::Debug for Undo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.resources()).finish()
     }
 }
 
-async fn removed(clock: &dyn Clock, window: Duration, remove: &Remove<'_>) -> Result<()> {
-    let pace = Backoff::DEFAULT.with_jitter(false);
-    let start = clock.monotonic();
-    let mut n = 0;
-    loop {
-        match remove().await {
-            Err(error) if error.retry() == Retry::Later => {
-                let delay = error.retry_after().unwrap_or_default().max(pace.bound(n));
-                let spent = clock.monotonic().saturating_sub(start);
-                if spent.saturating_add(delay) > window {
-                    return Err(error);
-                }
-                clock.sleep(delay).await;
-                n += 1;
-            }
-            result => return result,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
-    use crate::clock::SystemClock;
     use crate::error::ErrorKind;
 
-    /// An undo of two resources, the removal of the first of which answers what it is told to, and then
-    /// succeeds.
-    fn undo<'a>(answers: &'a Mutex<Vec<ErrorKind>>, log: &'a Mutex<Vec<&'static str>>) -> Undo<'a> {
-        let mut undo = Undo::new(SystemClock::shared());
-        undo.push(ResourceRef::new("group", "1"), || {
-            log.lock().unwrap().push("group");
-            let answer = answers.lock().unwrap().pop();
-            Box::pin(async move { answer.map_or(Ok(()), |kind| Err(kind.into())) })
-        });
-        undo.push(ResourceRef::new("key", "2"), || {
-            log.lock().unwrap().push("key");
-            Box::pin(async { Ok(()) })
-        });
-        undo
+    type Log = Arc<Mutex<Vec<&'static str>>>;
+
+    /// An undo of a group, whose removal ends as told, and of a key.
+    fn undo(group: Result<()>) -> (Undo, Log) {
+        let (mut undo, log) = (Undo::new(), Log::default());
+        for (name, result) in [("group", group), ("key", Ok(()))] {
+            let log = Arc::clone(&log);
+            undo.push(ResourceRef::new(name, "1"), async move {
+                log.lock().unwrap().push(name);
+                result
+            });
+        }
+        (undo, log)
     }
 
-    fn applied() -> Error {
-        Error::new(ErrorKind::NoCapacity).with_outcome(Outcome::Applied)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_last_is_removed_first_and_what_passes_is_repeated() {
-        let (answers, log) =
-            (Mutex::new(vec![ErrorKind::Unavailable, ErrorKind::RateLimited]), Mutex::default());
-        let error = undo(&answers, &log).run(applied()).await;
+    #[tokio::test]
+    async fn the_last_is_removed_first() {
+        let (undo, log) = undo(Ok(()));
+        let applied = Error::new(ErrorKind::NoCapacity).with_outcome(Outcome::Applied);
+        let error = undo.run(applied).await;
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::NoCapacity, Outcome::NotApplied));
         assert!(error.leaked().is_empty());
-        assert_eq!(*log.lock().unwrap(), ["key", "group", "group", "group"]);
+        assert_eq!(*log.lock().unwrap(), ["key", "group"]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn what_is_left_is_named() {
-        for (kind, attempts) in [(ErrorKind::PermissionDenied, 1), (ErrorKind::Unavailable, 12)] {
-            let (answers, log) = (Mutex::new(vec![kind; 1_000]), Mutex::default());
-            let error = undo(&answers, &log).run(ErrorKind::NoCapacity.into()).await;
-            assert_eq!(error.leaked(), [ResourceRef::new("group", "1")]);
-            assert_eq!(error.outcome(), Outcome::Applied);
-            assert!(log.lock().unwrap().len() <= 1 + attempts, "{kind:?}: it does not end");
-        }
+        let (undo, log) = undo(Err(ErrorKind::PermissionDenied.into()));
+        let error = undo.run(ErrorKind::NoCapacity.into()).await;
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::NoCapacity, Outcome::Applied));
+        assert_eq!(error.leaked(), [ResourceRef::new("group", "1")]);
+        assert_eq!(*log.lock().unwrap(), ["key", "group"]);
     }
 
     #[tokio::test]
     async fn what_is_kept_or_forgotten_is_not_touched() {
-        let (answers, log) = (Mutex::default(), Mutex::default());
-        undo(&answers, &log).keep();
-        let mut partly = undo(&answers, &log);
-        partly.forget(&ResourceRef::new("key", "2"));
+        let (kept, log) = undo(Ok(()));
+        kept.keep();
+        assert_eq!(log.lock().unwrap().len(), 0);
+        let (mut partly, log) = undo(Ok(()));
+        partly.forget(&ResourceRef::new("key", "1"));
         let unknown = Error::new(ErrorKind::Timeout).with_outcome(Outcome::Unknown);
         assert_eq!(partly.run(unknown).await.outcome(), Outcome::Unknown);
         assert_eq!(*log.lock().unwrap(), ["group"]);
