@@ -134,7 +134,8 @@ impl Builder {
     ///
     /// User data that begins with `#!`, and every such part of user data of several parts, runs in a folder
     /// of its own when its instance runs for the first time. What it writes is the console's output. It is
-    /// killed when its instance stops or terminates, and with the emulator. Off by default.
+    /// killed when its instance stops, reboots or terminates, and with the emulator; a process that leaves
+    /// its group is not found. Off by default.
     #[must_use]
     pub fn run_user_data(mut self, run: bool) -> Self {
         self.run_user_data = run;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::error::{Ec2Error, Result};
 use super::instances::{self, Instance, Reason, State};
+use super::networks;
 use super::state::Region;
 use crate::server::Core;
 
@@ -140,6 +141,10 @@ impl Ec2Controls {
     }
 
     /// The next instances end instead of running: `code` is a reason such as `Server.InternalError`.
+    ///
+    /// # Errors
+    ///
+    /// There is no such region.
     pub fn fail_launches(
         &self,
         region: &str,
@@ -150,6 +155,19 @@ impl Ec2Controls {
         self.in_region(region, |region| {
             let reasons = std::iter::repeat_n(Reason::new(code, message), instances);
             region.failing_launches.extend(reasons);
+            Ok(())
+        })
+    }
+
+    /// Takes the default network of a region away, with its subnets and security groups, as some accounts
+    /// have none. What is in it stays. `CreateDefaultVpc` makes another one.
+    ///
+    /// # Errors
+    ///
+    /// There is no such region.
+    pub fn remove_default_vpc(&self, region: &str) -> io::Result<()> {
+        self.in_region(region, |region| {
+            networks::remove_default(region);
             Ok(())
         })
     }

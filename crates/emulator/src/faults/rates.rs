@@ -7,6 +7,7 @@ use crate::journal::Service;
 
 /// How often each fault happens, from 0 (never) to 1, to requests that it can happen to.
 ///
+/// What only S3 can do wrong does not happen to EC2, and an error has the code that the service has for it.
 /// If they add up to more than 1, those that come last here happen less often.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "each is described at the fault of the same name")]

@@ -221,6 +221,12 @@ pub(super) fn describe_instance_attribute(region: &mut Region, call: &Call<'_>) 
             write_volumes(&mut xml, own);
             return Ok(xml);
         }
+        "enclaveOptions" => {
+            xml.element("enclaveOptions", |xml| {
+                xml.value("enabled", false);
+            });
+            return Ok(xml);
+        }
         "productCodes" => {
             xml.list("productCodes", [(); 0], |_, ()| {});
             return Ok(xml);

@@ -1,5 +1,7 @@
 //! Where there is room for instances, and making them.
 
+use std::collections::BTreeMap;
+
 use super::model::{Instance, State};
 use super::run::Plan;
 use super::spot::SpotRequest;
@@ -52,14 +54,22 @@ pub(super) fn no_vcpus(settings: &Settings, spot: bool) -> Ec2Error {
     Ec2Error::new("VcpuLimitExceeded", message)
 }
 
-/// Whether a stopped instance can be started.
-pub(super) fn check_room(region: &Region, call: &Call<'_>, instance: &Instance) -> Result<()> {
+/// Whether stopped instances can be started, all of them together.
+pub(super) fn check_room(region: &Region, call: &Call<'_>, stopped: &[&Instance]) -> Result<()> {
     let settings = call.settings;
-    if room(region, settings, &instance.zone, &instance.machine_type) == 0 {
-        return Err(no_room(&instance.zone, &instance.machine_type));
-    }
-    if vcpus_left(region, settings, instance.is_spot()) < instance.vcpus {
-        return Err(no_vcpus(settings, instance.is_spot()));
+    let (mut places, mut vcpus) = (BTreeMap::<_, usize>::new(), BTreeMap::<_, u32>::new());
+    for instance in stopped {
+        let (zone, machine_type) = (instance.zone.as_str(), instance.machine_type.as_str());
+        let places = places.entry((zone, machine_type)).or_default();
+        *places += 1;
+        if room(region, settings, zone, machine_type) < *places {
+            return Err(no_room(zone, machine_type));
+        }
+        let vcpus = vcpus.entry(instance.is_spot()).or_default();
+        *vcpus = vcpus.saturating_add(instance.vcpus);
+        if vcpus_left(region, settings, instance.is_spot()) < *vcpus {
+            return Err(no_vcpus(settings, instance.is_spot()));
+        }
     }
     Ok(())
 }

@@ -19,14 +19,16 @@ type Change = (String, State, State);
 
 pub(super) fn start_instances(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
     let ids = needed_ids(region, call)?;
+    let mut stopped = Vec::new();
     for id in &ids {
         let instance = instance(region, id)?;
         match instance.state {
-            State::Stopped => check_room(region, call, instance)?,
+            State::Stopped => stopped.push(instance),
             State::Pending | State::Running => {}
             _ => return Err(wrong_state(id, "started")),
         }
     }
+    check_room(region, call, &stopped)?;
     call.dry_run()?;
     let mut changes = Vec::new();
     for id in ids {

@@ -72,6 +72,14 @@ pub(super) fn run_instances(region: &mut Region, call: &Call<'_>) -> Result<Xml>
 impl<'a> Plan<'a> {
     fn new(region: &Region, call: &Call<'a>, token: Option<&'a str>) -> Result<Self> {
         let params = &call.params;
+        let launch_template = params.inner("LaunchTemplate");
+        if ["LaunchTemplateId", "LaunchTemplateName"]
+            .iter()
+            .any(|name| launch_template.text(name).is_some())
+        {
+            let message = "There are no launch templates here.";
+            return Err(Ec2Error::new("UnsupportedOperation", message));
+        }
         check_kinds(call, &["instance", "volume", "network-interface", "spot-instances-request"])?;
         let (least, most) = counts(params)?;
         let image = image(region, params.need("ImageId")?)?;
@@ -187,18 +195,23 @@ fn place(
             let message = "The specified subnet is not in the specified Availability Zone.";
             return Err(Ec2Error::invalid(message));
         }
+        check_offer(region, machine_type, &subnet.zone)?;
         return Ok((subnet.id.clone(), subnet.zone.clone()));
     }
-    if let Some(zone) = zone
-        && !crate::ec2::zones::of(&region.name).iter().any(|known| known == zone)
-    {
-        let message = format!("Invalid availability zone: [{zone}]");
-        return Err(Ec2Error::invalid(message));
+    if let Some(zone) = zone {
+        if !crate::ec2::zones::of(&region.name).iter().any(|known| known == zone) {
+            let message = format!("Invalid availability zone: [{zone}]");
+            return Err(Ec2Error::invalid(message));
+        }
+        check_offer(region, machine_type, zone)?;
     }
     let mut candidates = all
         .filter(|subnet| subnet.default_for_zone && zone.is_none_or(|zone| zone == subnet.zone))
+        .filter(|subnet| machine_type.is_offered(&subnet.zone))
         .map(|subnet| {
-            let free = room(region, call.settings, &subnet.zone, machine_type.name);
+            let addresses = usize::try_from(region.free_private_ips(&subnet.id));
+            let free = room(region, call.settings, &subnet.zone, machine_type.name)
+                .min(addresses.unwrap_or(usize::MAX));
             (std::cmp::Reverse(free.min(most)), &subnet.zone, &subnet.id)
         })
         .collect::<Vec<_>>();
@@ -209,6 +222,22 @@ fn place(
     };
     let (_, zone, id) = candidates.first().ok_or_else(missing)?;
     Ok(((*id).clone(), (*zone).clone()))
+}
+
+/// Fails if a zone has no machines of a type.
+fn check_offer(region: &Region, machine_type: &MachineType, zone: &str) -> Result<()> {
+    if machine_type.is_offered(zone) {
+        return Ok(());
+    }
+    let mut others = crate::ec2::zones::of(&region.name);
+    others.retain(|other| machine_type.is_offered(other));
+    let message = format!(
+        "Your requested instance type ({}) is not supported in your requested Availability Zone \
+         ({zone}). Please retry your request by not specifying an Availability Zone or choosing {}.",
+        machine_type.name,
+        others.join(", ")
+    );
+    Err(Ec2Error::new("Unsupported", message))
 }
 
 /// As many as there is room for and the quotas allow.

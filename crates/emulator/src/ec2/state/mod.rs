@@ -41,9 +41,12 @@ impl Ec2 {
         }
     }
 
-    /// Forgets all resources; what tests set stays.
+    /// Forgets all resources, and refuses no requests; what else tests set stays.
     pub(crate) fn reset(&self) {
-        self.lock().regions.clear();
+        let mut state = self.lock();
+        state.regions.clear();
+        state.throttles.clear();
+        drop(state);
         self.processes.kill_all();
     }
 }

@@ -170,3 +170,32 @@ fn quotas_of_the_account() {
     spot.settings.quota_instances = 5;
     assert_eq!(code(&mut region, &spot), "InstanceLimitExceeded");
 }
+
+#[test]
+fn several_start_together_or_not_at_all() {
+    let mut region = region();
+    let call = run(&region, 2);
+    let ids = all(&ok(&mut region, &call), "instanceId");
+    let both = |action, at| of(action, &ids[0]).with("InstanceId.2", &ids[1]).at(at);
+    state(&mut region, &ids[0], 20);
+    ok(&mut region, &both("StopInstances", 20));
+    let zone = region.instances[&ids[0]].zone.clone();
+    let mut start = both("StartInstances", 60);
+    start.settings.capacity.insert((zone, TYPE.to_owned()), 1);
+    assert_eq!(code(&mut region, &start), "InsufficientInstanceCapacity");
+    let mut start = both("StartInstances", 60);
+    start.settings.quota_vcpus = 3;
+    assert_eq!(code(&mut region, &start), "VcpuLimitExceeded");
+    ok(&mut region, &both("StartInstances", 60));
+}
+
+#[test]
+fn a_full_subnet_is_not_chosen() {
+    let mut region = region();
+    let call = run(&region, 3000);
+    let first = one(&ok(&mut region, &call), "subnetId");
+    let second = one(&ok(&mut region, &call), "subnetId");
+    assert_ne!(first, second);
+    let full = run(&region, 3000).with("SubnetId", &first);
+    assert_eq!(code(&mut region, &full), "InsufficientFreeAddressesInSubnet");
+}
