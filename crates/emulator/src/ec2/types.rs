@@ -270,6 +270,7 @@ fn describe_instance_type_offerings(region: &mut Region, call: &Call<'_>) -> Res
 mod tests {
     use super::*;
     use crate::ec2::call::testing::TestCall;
+    use crate::ec2::select::testing::{ask, code, region, text};
 
     fn run(test: &TestCall) -> Result<String> {
         test.run(&mut Region::new("us-east-1", "111122223333")).map(|xml| xml.to_string())
@@ -369,5 +370,33 @@ mod tests {
             .with("Filter.1.Name", "location")
             .with("Filter.1.Value.1", "us-east-1c");
         assert_eq!(names(&run(&at).unwrap()), TYPES.len() - 1);
+    }
+
+    #[test]
+    fn instances_are_launched_where_there_are_machines() {
+        let mut region = region();
+        let image =
+            crate::ec2::ssm::resolve(&region, "/aws/service/debian/release/12/latest/arm64");
+        let image = image.unwrap().id.clone();
+        let base = [
+            ("ImageId", image.as_str()),
+            ("InstanceType", "c7g.large"),
+            ("MinCount", "1"),
+            ("MaxCount", "1"),
+        ];
+        let zone = |zone| [&base[..], &[("Placement.AvailabilityZone", zone)]].concat();
+        let there = zone("us-east-1c");
+        let refused = ask(&mut region, "RunInstances", 0, &there).unwrap_err();
+        assert_eq!(refused.code, "Unsupported");
+        assert!(refused.message.contains("us-east-1a, us-east-1b"), "{}", refused.message);
+        ask(&mut region, "RunInstances", 0, &zone("us-east-1b")).unwrap();
+        let subnet = region.subnets.values().find(|subnet| subnet.zone == "us-east-1c").unwrap();
+        let subnet = subnet.id.clone();
+        let there = [&base[..], &[("SubnetId", subnet.as_str())]].concat();
+        assert_eq!(code(ask(&mut region, "RunInstances", 0, &there)), "Unsupported");
+        for _ in 0..6 {
+            let xml = ask(&mut region, "RunInstances", 0, &base).unwrap();
+            assert_ne!(text(&xml, "availabilityZone"), "us-east-1c");
+        }
     }
 }
