@@ -70,3 +70,6 @@ fn json_handler(target: &str) -> Option<JsonHandler> {
     let mut all = TARGETS.iter().flat_map(|targets| targets.iter());
     all.find(|(name, _)| *name == target).map(|(_, handler)| *handler)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use tempfile::TempDir;
 
@@ -102,7 +103,8 @@ impl Machine {
             match self.start(&dir, number, script, console) {
                 Ok(Some(leader)) => {
                     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-                    let status = rustix::process::waitid(WaitId::Pid(leader), options);
+                    let status =
+                        retry_on_intr(|| rustix::process::waitid(WaitId::Pid(leader), options));
                     let code = status.ok().flatten().and_then(|status| status.exit_status());
                     if code.is_some_and(|code| code != 0) {
                         let text = format!("user data ended with status {}\n", code.unwrap_or(0));
