@@ -18,8 +18,13 @@ const fn limits() -> Limits {
     limits
 }
 
+/// Amazon EC2, where instances can hibernate or not.
+pub(super) fn of(hibernates: bool) -> Capabilities {
+    if hibernates { EC2.with(Support::Native, &[Feature::StopSuspend]) } else { EC2 }
+}
+
 /// Amazon EC2.
-pub(super) const EC2: Capabilities = Capabilities::NONE
+const EC2: Capabilities = Capabilities::NONE
     .with(
         Support::Native,
         &[
@@ -34,7 +39,6 @@ pub(super) const EC2: Capabilities = Capabilities::NONE
             Feature::Spot,
             Feature::InstanceIdentity,
             Feature::StopDeallocate,
-            Feature::StopSuspend,
             Feature::StopForce,
             Feature::RestartGraceful,
             Feature::KeyPairs,

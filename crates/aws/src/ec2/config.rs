@@ -75,6 +75,10 @@ pub struct Ec2Config {
     /// The subnet that instances are created in; the default one of the zone, if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subnet: Option<String>,
+    /// Whether instances are created so that they can be suspended, which encrypts their disks and makes
+    /// them larger by the memory. Not all images and types can.
+    #[serde(skip_serializing_if = "is_false")]
+    pub hibernation: bool,
     /// The file that creates are written down in ahead of time, so that a sweep finds exactly what a
     /// killed program began; none if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,13 +136,20 @@ impl Ec2Config {
         self
     }
 
-    /// Opens the region. Reads the environment and the profile, opens the journal, and sends nothing.
+    /// Sets whether instances are created so that they can be suspended.
+    #[must_use]
+    pub fn with_hibernation(mut self, hibernation: bool) -> Self {
+        self.hibernation = hibernation;
+        self
+    }
+
+    /// Opens the region. Reads the environment and the profile, and sends nothing.
     ///
     /// # Errors
     /// [`Config`](polycloud_core::ErrorKind::Config), naming the fix, if something is missing, malformed
     /// or contradictory.
     pub async fn open(&self, session: &Session) -> Result<Ec2Compute> {
-        Ec2Compute::from_resolved(self.resolve(session).await?)
+        Ok(Ec2Compute::from_resolved(self.resolve(session).await?))
     }
 
     /// Finds out all that it takes to speak to the region. Sends nothing.
@@ -185,6 +196,7 @@ impl Ec2Config {
             clock: Arc::clone(&session.clock),
             random: Arc::clone(&session.random),
             subnet: self.subnet.clone(),
+            hibernates: self.hibernation,
             journal: self.journal.clone(),
         })
     }
@@ -226,6 +238,7 @@ pub(super) struct Resolved {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn Random>,
     pub(super) subnet: Option<String>,
+    pub(super) hibernates: bool,
     pub(super) journal: Option<PathBuf>,
 }
 

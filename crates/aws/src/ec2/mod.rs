@@ -5,16 +5,29 @@ mod capabilities;
 mod codes;
 mod config;
 mod error;
+mod ingress;
+mod instance;
+mod labels;
+mod ledger;
+mod lifecycle;
+mod list;
+mod names;
+mod patience;
+mod plan;
+mod removal;
 mod sdk;
 mod service;
+mod sweep;
 mod tags;
+mod terminate;
+mod user_data;
 
 use std::fmt;
 use std::sync::Arc;
 
 use polycloud_core::capability::Capabilities;
-use polycloud_core::compute::{ComputeInfo, InstanceId};
-use polycloud_core::{Error, Result};
+use polycloud_core::compute::{ComputeInfo, InstanceId, IntentJournal};
+use polycloud_core::{Error, ErrorKind, Result};
 use polycloud_wire::encode;
 
 pub use self::config::Ec2Config;
@@ -34,21 +47,28 @@ struct Inner {
     caller: Caller,
     /// The subnet that instances are created in, if not the default one of their zone.
     subnet: Option<String>,
+    /// Whether instances are created so that they can hibernate.
+    hibernates: bool,
+    /// Where creates are written down ahead of time.
+    journal: Option<IntentJournal>,
 }
 
 impl Ec2Compute {
-    fn from_resolved(resolved: Resolved) -> Result<Self> {
+    fn from_resolved(resolved: Resolved) -> Self {
         let mut url = format!("ec2://{}", resolved.region);
         if let Some(endpoint) = &resolved.endpoint {
             url.push_str("?endpoint=");
             encode::component(endpoint, &mut url);
         }
-        Ok(Self(Arc::new(Inner {
+        let random = Arc::clone(&resolved.random);
+        Self(Arc::new(Inner {
             info: ComputeInfo::new(PROVIDER, resolved.region.clone(), url),
-            capabilities: capabilities::EC2,
+            capabilities: capabilities::of(resolved.hibernates),
             caller: Caller::new(&resolved),
+            journal: resolved.journal.map(|path| IntentJournal::new(path, random)),
             subnet: resolved.subnet,
-        })))
+            hibernates: resolved.hibernates,
+        }))
     }
 }
 
@@ -72,7 +92,7 @@ impl Inner {
     /// The identifier of an instance of this region.
     fn id(&self, native: &str) -> Result<InstanceId> {
         InstanceId::new(PROVIDER, self.region(), native)
-            .map_err(|error| error.with_kind(polycloud_core::ErrorKind::InvalidResponse))
+            .map_err(|error| error.with_kind(ErrorKind::InvalidResponse))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tags: those of the user, which are labels, and those of this library.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 use polycloud_core::compute::{Labels, Owner};
 
@@ -9,11 +11,15 @@ pub(super) const NAME: &str = "Name";
 pub(super) const TOKEN: &str = "polycloud-token";
 /// What the create was asked for, hashed.
 pub(super) const SPEC: &str = "polycloud-spec";
+/// The security group that was made for an instance.
+pub(super) const GROUP: &str = "polycloud-group";
+/// When it was made, on what EC2 keeps no time of: in seconds since 1970.
+pub(super) const CREATED: &str = "polycloud-created";
 /// On everything that this library makes.
 pub(super) const MANAGED: &str = "polycloud-managed";
 
-/// How many tags of this library an instance has at most: name, owner, token, spec and the mark.
-pub(super) const OWN: u32 = 5;
+/// How many tags of this library an instance has at most: name, owner, token, spec, group and the mark.
+pub(super) const OWN: u32 = 6;
 
 /// One tag.
 pub(super) fn tag(key: &str, value: &str) -> Tag {
@@ -31,6 +37,17 @@ pub(super) fn labels(tags: &[Tag]) -> Labels {
         let (key, value) = (tag.key().unwrap_or_default(), tag.value().unwrap_or_default());
         labels.clone().with(key, value).unwrap_or(labels)
     })
+}
+
+/// A time as a tag has it.
+pub(super) fn time(at: SystemTime) -> String {
+    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string()
+}
+
+/// When a tag says that it was made.
+pub(super) fn created(tags: &[Tag]) -> Option<SystemTime> {
+    let seconds = value(tags, CREATED)?.parse().ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
 /// The owner, if one is named.

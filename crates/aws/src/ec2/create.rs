@@ -1,0 +1,264 @@
+//! Creating instances: once, completely, or not at all.
+
+use aws_sdk_ec2::types as sdk;
+use polycloud_core::compute::{
+    Count, CreateOptions, CreateReport, Hardware, ImageSelector, Instance, InstanceSpec,
+};
+use polycloud_core::{Error, ErrorKind, Outcome, ResourceRef, Result};
+
+use super::launch::{Made, Plan};
+use super::ledger::{GROUP, INSTANCE, KEY_PAIR, Ledger};
+use super::list::filter;
+use super::names::is_named;
+use super::patience::CONSISTENCY;
+use super::plan::Request;
+use super::removal::is_ending;
+use super::{Ec2Compute, Inner, image, tags, types, user_data};
+
+/// Client tokens that EC2 remembers of instances that were removed again, at most.
+const ATTEMPTS: u32 = 8;
+
+impl Ec2Compute {
+    /// See [`create_many`](polycloud_core::compute::Compute::create_many).
+    pub(super) async fn create_all(
+        &self,
+        spec: &InstanceSpec,
+        count: Count,
+        options: &CreateOptions,
+    ) -> Result<CreateReport> {
+        let inner = &*self.0;
+        inner.capabilities.check(spec)?;
+        inner.capabilities.check(options)?;
+        inner.check_labels(&spec.labels)?;
+        let user_data = user_data::compose(spec)?;
+        let request = Request::new(spec, count, options, &**inner.caller.random())?;
+        if request.is_given {
+            let known = inner.find_by_token(&request.token).await?;
+            if !known.is_empty() {
+                return inner.repeated(&request, known).await;
+            }
+        }
+        let names = inner.free_names(&request).await?;
+        let (hardware, image) = inner.hardware_and_image(spec).await?;
+        let most = u32::try_from(names.len()).unwrap_or(u32::MAX).min(count.max());
+        let count = (count.min(), most);
+        let plan = Plan { request: &request, hardware, image, user_data, names, count };
+        let instances = self.build(&plan).await?;
+        let all = plan.names.len() == request.names.len();
+        let shortfall = if all { ErrorKind::NoCapacity } else { ErrorKind::AlreadyExists };
+        inner.report(&request, instances, shortfall)
+    }
+
+    /// Makes all of it, or removes again what was made.
+    async fn build(&self, plan: &Plan<'_>) -> Result<Vec<(sdk::Instance, String)>> {
+        let mut ledger = Ledger::open(&self.0, plan.request).await?;
+        match self.make(plan, &mut ledger).await {
+            Ok(instances) => {
+                ledger.keep().await?;
+                Ok(instances)
+            }
+            Err(error) => Err(ledger.undo(error).await),
+        }
+    }
+
+    async fn make(
+        &self,
+        plan: &Plan<'_>,
+        ledger: &mut Ledger,
+    ) -> Result<Vec<(sdk::Instance, String)>> {
+        let made = Made {
+            group: self.make_ingress(plan, ledger).await?,
+            key_pair: self.make_key_pair(plan, ledger).await?,
+        };
+        let instances = self.make_instances(plan, &made, ledger).await?;
+        if let Some(name) = &made.key_pair {
+            // The instances keep the key.
+            self.0.delete_key_pair(name).await?;
+        }
+        let named = self.0.assign_names(plan.request, &plan.names, instances).await?;
+        Ok(self.0.as_seen(named).await)
+    }
+
+    async fn make_ingress(&self, plan: &Plan<'_>, ledger: &mut Ledger) -> Result<Option<String>> {
+        let rules = &plan.request.spec.ingress;
+        if rules.is_empty() {
+            return Ok(None);
+        }
+        let vpc = match &self.0.subnet {
+            Some(subnet) => Some(self.0.vpc_of(subnet).await?),
+            None => None,
+        };
+        let name = plan.request.child_name();
+        let mut tags = plan.tags(&name);
+        tags.push(tags::tag(tags::CREATED, &tags::time(self.0.caller.now())));
+        let id = match self.0.make_group(&name, vpc.as_deref(), tags).await {
+            Ok(id) => id,
+            Err(error) => {
+                if error.outcome() == Outcome::Unknown {
+                    let (own, token) = (self.clone(), plan.request.token.clone());
+                    let what = ResourceRef::new(GROUP, name.clone());
+                    ledger.suspect(what, async move {
+                        own.0.delete_group_by_name(&name, &token).await
+                    });
+                }
+                return Err(error);
+            }
+        };
+        let (own, group) = (self.clone(), id.clone());
+        let remove = async move { own.0.delete_new_group(&group).await };
+        ledger.note(ResourceRef::new(GROUP, id.clone()), remove).await?;
+        self.0.authorize(&id, rules).await?;
+        Ok(Some(id))
+    }
+
+    async fn make_key_pair(&self, plan: &Plan<'_>, ledger: &mut Ledger) -> Result<Option<String>> {
+        let Some(key) = user_data::paired_key(plan.request.spec) else { return Ok(None) };
+        let name = plan.request.child_name();
+        let tags = tags::specification(sdk::ResourceType::KeyPair, plan.tags(&name));
+        let imported = match self.0.import_key_pair(&name, key, tags).await {
+            // It is there from an attempt whose answer was lost: nobody else has the name.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            imported => imported,
+        };
+        let is_unclear = |error: &Error| error.outcome() == Outcome::Unknown;
+        if imported.as_ref().err().is_none_or(is_unclear) {
+            let (own, key_pair) = (self.clone(), name.clone());
+            let remove = async move { own.0.delete_key_pair(&key_pair).await };
+            ledger.note(ResourceRef::new(KEY_PAIR, name.clone()), remove).await?;
+        }
+        imported.map(|()| Some(name))
+    }
+
+    async fn make_instances(
+        &self,
+        plan: &Plan<'_>,
+        made: &Made,
+        ledger: &mut Ledger,
+    ) -> Result<Vec<sdk::Instance>> {
+        let instances = match self.0.launch_once(plan, made).await {
+            Ok(instances) => instances,
+            Err(error) => {
+                if error.outcome() == Outcome::Unknown {
+                    let (own, token) = (self.clone(), plan.request.token.clone());
+                    let what = ResourceRef::new(INSTANCE, format!("with token {token}"));
+                    ledger.suspect(what, async move { own.0.terminate_by_token(&token).await });
+                }
+                return Err(error);
+            }
+        };
+        for instance in &instances {
+            let native = instance.instance_id().unwrap_or_default();
+            let what = ResourceRef::new(INSTANCE, self.0.id(native)?.to_string());
+            let (own, instance) = (self.clone(), instance.clone());
+            ledger.suspect(what, async move { own.0.take_back(&instance).await });
+        }
+        Ok(instances)
+    }
+}
+
+impl Inner {
+    /// The machine, and the image for its architecture.
+    async fn hardware_and_image(
+        &self,
+        spec: &InstanceSpec,
+    ) -> Result<(polycloud_core::compute::InstanceType, image::ResolvedImage)> {
+        let zone = spec.placement.zone.as_deref();
+        // An image that is named decides about the architecture, where the machine is left open.
+        if let (ImageSelector::Id(_), Hardware::Needs(needs)) = (&spec.image, &spec.hardware)
+            && needs.arch.is_none()
+        {
+            let image = image::resolve_any(self, &spec.image).await?;
+            let needs = needs.with_arch(image.image.arch);
+            let hardware = types::choose(self, &Hardware::Needs(needs), zone).await?;
+            return Ok((hardware, image));
+        }
+        let hardware = types::choose(self, &spec.hardware, zone).await?;
+        let image = image::resolve(self, &spec.image, hardware.arch).await?;
+        Ok((hardware, image))
+    }
+
+    /// What a create that is repeated returns: what the first one has made, completed if it was not.
+    async fn repeated(
+        &self,
+        request: &Request<'_>,
+        mut known: Vec<sdk::Instance>,
+    ) -> Result<CreateReport> {
+        if known.iter().any(|made| tags::value(made.tags(), tags::SPEC) != Some(&request.digest)) {
+            return Err(ErrorKind::IdempotencyMismatch.into());
+        }
+        known.sort_by_key(|instance| instance.ami_launch_index());
+        if user_data::paired_key(request.spec).is_some() {
+            self.delete_key_pair(&request.child_name()).await?;
+        }
+        let names = if is_named(request, &known) {
+            request.names.iter().map(ToString::to_string).collect()
+        } else {
+            self.free_names(request).await?
+        };
+        let named = self.assign_names(request, &names, known).await?;
+        self.report(request, named, ErrorKind::NoCapacity)
+    }
+
+    /// Launches instances, or finds those that the token has launched already.
+    async fn launch_once(&self, plan: &Plan<'_>, made: &Made) -> Result<Vec<sdk::Instance>> {
+        let request = plan.request;
+        let mut attempt = 0;
+        loop {
+            let token = request.client_token(attempt);
+            attempt += 1;
+            let found = match self.launch(plan, made, &token).await {
+                Ok(instances) => instances,
+                Err(error) => self.launched_before(request, &token, error).await?,
+            };
+            // Those of an attempt that was taken back. EC2 remembers its token for a while.
+            if attempt < ATTEMPTS && found.iter().all(is_ending) {
+                continue;
+            }
+            return Ok(found);
+        }
+    }
+
+    /// The instances of an earlier attempt, if it is only in a detail of EC2's that the two differ.
+    async fn launched_before(
+        &self,
+        request: &Request<'_>,
+        client_token: &str,
+        error: Error,
+    ) -> Result<Vec<sdk::Instance>> {
+        if error.code() == Some("IdempotentInstanceTerminated") {
+            return Ok(Vec::new());
+        }
+        if error.kind() != ErrorKind::IdempotencyMismatch {
+            return Err(error);
+        }
+        let found = self.look(CONSISTENCY, || async {
+            let found = self.find(vec![filter("client-token", [client_token])]).await?;
+            Ok(Some(found).filter(|found| !found.is_empty()))
+        });
+        let same =
+            |made: &sdk::Instance| tags::value(made.tags(), tags::SPEC) == Some(&request.digest);
+        match found.await {
+            Ok(Some(found)) if found.iter().all(|made| same(made) || is_ending(made)) => Ok(found),
+            _ => Err(error),
+        }
+    }
+
+    fn report(
+        &self,
+        request: &Request<'_>,
+        instances: Vec<(sdk::Instance, String)>,
+        shortfall: ErrorKind,
+    ) -> Result<CreateReport> {
+        let mut all = Vec::with_capacity(instances.len());
+        for (from, name) in &instances {
+            let mut instance = self.instance(from)?;
+            instance.name = name.parse()?;
+            all.push(instance);
+        }
+        let position = |made: &Instance| request.names.iter().position(|name| *name == made.name);
+        all.sort_by_key(position);
+        let most = usize::try_from(request.count.max()).unwrap_or(usize::MAX);
+        let shortfall = (all.len() < most).then(|| Error::new(shortfall));
+        Ok(CreateReport::new(all, shortfall))
+    }
+}

@@ -1,0 +1,225 @@
+//! Listing instances.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_ec2::types as sdk;
+use polycloud_core::compute::{Instance, InstanceFilter, InstancePage, InstanceState, Owner};
+use polycloud_core::page::PageToken;
+use polycloud_core::{Error, Result};
+
+use super::instance::native_state;
+use super::{Inner, instance};
+
+/// Fewest instances of a page of EC2.
+const LEAST: u32 = 5;
+/// Most instances of a page of EC2.
+const MOST: u32 = 1_000;
+
+/// States of instances that are not terminated.
+pub(super) const LIVING: [&str; 5] = ["pending", "running", "shutting-down", "stopping", "stopped"];
+
+impl Inner {
+    /// See [`list_page`](polycloud_core::compute::Compute::list_page).
+    pub(super) async fn list(
+        &self,
+        filter: &InstanceFilter,
+        token: Option<&PageToken>,
+    ) -> Result<InstancePage> {
+        self.capabilities.check(filter)?;
+        let at = token.map_or_else(|| Ok(Position::default()), Position::parse)?;
+        let Some(filters) = filters(filter) else { return Ok(InstancePage::default()) };
+        let size = filter.page_size.unwrap_or(MOST).clamp(1, MOST);
+        let request = self.caller.client().describe_instances().set_filters(Some(filters));
+        let request = request.set_next_token(at.page.clone());
+        let request = request.max_results(i32::try_from(size.max(LEAST)).unwrap_or(i32::MAX));
+        let answer = self.caller.call("DescribeInstances", request.send()).await?;
+        let next = answer.next_token.filter(|token| !token.is_empty());
+        let instances = flatten(answer.reservations);
+        let mut fresh = Vec::with_capacity(instances.len());
+        for from in &instances {
+            if !at.seen.contains(from.instance_id().unwrap_or_default()) {
+                fresh.push(self.instance(from)?);
+            }
+        }
+        let rest = fresh.split_off(fresh.len().min(usize::try_from(size).unwrap_or(usize::MAX)));
+        let next = if rest.is_empty() {
+            next.map(|page| Position { page: Some(page), seen: BTreeSet::new() })
+        } else {
+            Some(at.behind(&fresh))
+        };
+        fresh.retain(|instance| filter.matches(instance));
+        Ok(InstancePage::new(fresh, next.map(|next| next.token())))
+    }
+
+    /// All instances that pass filters of EC2.
+    pub(super) async fn find(&self, filters: Vec<sdk::Filter>) -> Result<Vec<sdk::Instance>> {
+        let mut found = Vec::new();
+        let (mut next, mut seen) = (None, BTreeSet::new());
+        loop {
+            let request = self.caller.client().describe_instances();
+            let request = request.set_filters(Some(filters.clone())).set_next_token(next.take());
+            let request = request.max_results(i32::try_from(MOST).unwrap_or(i32::MAX));
+            let answer = self.caller.call("DescribeInstances", request.send()).await?;
+            found.extend(flatten(answer.reservations));
+            match next_page(answer.next_token, &mut seen)? {
+                Some(token) => next = Some(token),
+                None => return Ok(found),
+            }
+        }
+    }
+}
+
+/// The token of the next page, unless it was there before, which would make a listing endless.
+pub(super) fn next_page(
+    token: Option<String>,
+    seen: &mut BTreeSet<String>,
+) -> Result<Option<String>> {
+    match token.filter(|token| !token.is_empty()) {
+        Some(token) if !seen.insert(token.clone()) => {
+            Err(instance::incomplete("the listing repeats a continuation token"))
+        }
+        token => Ok(token),
+    }
+}
+
+/// The instances of reservations.
+pub(super) fn flatten(reservations: Option<Vec<sdk::Reservation>>) -> Vec<sdk::Instance> {
+    let all = reservations.into_iter().flatten();
+    all.flat_map(|reservation| reservation.instances.unwrap_or_default()).collect()
+}
+
+/// A filter of EC2 by one of these values, which are taken literally.
+pub(super) fn filter<S: AsRef<str>>(
+    name: impl Into<String>,
+    values: impl IntoIterator<Item = S>,
+) -> sdk::Filter {
+    let values = values.into_iter().map(|value| literal(value.as_ref())).collect();
+    sdk::Filter::builder().name(name).set_values(Some(values)).build()
+}
+
+/// A value without wildcards.
+fn literal(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for char in value.chars() {
+        if matches!(char, '*' | '?' | '\\') {
+            text.push('\\');
+        }
+        text.push(char);
+    }
+    text
+}
+
+/// The filter in EC2's terms; `None` if nothing can pass it.
+fn filters(filter: &InstanceFilter) -> Option<Vec<sdk::Filter>> {
+    let mut all = Vec::new();
+    if filter.states.is_empty() {
+        all.push(self::filter("instance-state-name", LIVING));
+    } else {
+        let states = &filter.states;
+        let names: BTreeSet<_> = states.iter().filter_map(|state| native_state(*state)).collect();
+        let unknown = states.contains(&InstanceState::Unknown);
+        match (names.is_empty(), unknown) {
+            (_, true) => {}
+            (true, false) => return None,
+            (false, false) => all.push(self::filter("instance-state-name", names)),
+        }
+    }
+    for (key, value) in filter.labels.iter() {
+        all.push(self::filter(format!("tag:{key}"), [value]));
+    }
+    if let Some(zone) = &filter.zone {
+        all.push(self::filter("availability-zone", [zone]));
+    }
+    if let Some(owner) = &filter.owner {
+        all.push(self::filter(format!("tag:{}", Owner::LABEL), [owner.as_str()]));
+    }
+    Some(all)
+}
+
+/// Where a listing goes on: a page of EC2, and what of it was listed. EC2 has no pages below five.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Position {
+    page: Option<String>,
+    seen: BTreeSet<String>,
+}
+
+impl Position {
+    /// So begin all tokens.
+    const MARK: &'static str = "ec2";
+
+    fn parse(token: &PageToken) -> Result<Self> {
+        let foreign = || Error::invalid("the token is not from a listing of instances");
+        let mut parts = token.as_str().splitn(3, '/');
+        let (Some(Self::MARK), Some(seen), Some(page)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(foreign());
+        };
+        let legal = |id: &str| {
+            id.len() <= 64
+                && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        let seen: BTreeSet<_> =
+            seen.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect();
+        if seen.len() >= LEAST as usize || !seen.iter().all(|id| legal(id)) {
+            return Err(foreign());
+        }
+        if seen.is_empty() && page.is_empty() || page.contains(char::is_whitespace) {
+            return Err(foreign());
+        }
+        Ok(Self { page: Some(page.to_owned()).filter(|page| !page.is_empty()), seen })
+    }
+
+    /// Behind more instances of the same page.
+    fn behind(mut self, instances: &[Instance]) -> Self {
+        self.seen.extend(instances.iter().map(|instance| instance.id.native().to_owned()));
+        self
+    }
+
+    fn token(&self) -> PageToken {
+        let seen = self.seen.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        let page = self.page.as_deref().unwrap_or_default();
+        PageToken::new(format!("{}/{seen}/{page}", Self::MARK))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_survives_text() {
+        let seen = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
+        for position in [
+            Position { page: Some("a/b+c==".into()), seen: seen(&[]) },
+            Position { page: Some("x".into()), seen: seen(&["i-1", "i-2"]) },
+            Position { page: None, seen: seen(&["i-1"]) },
+        ] {
+            assert_eq!(Position::parse(&position.token()).unwrap(), position);
+        }
+        for text in
+            ["", "ec2", "ec2/", "ec2//", "ec2//a b", "s3//x", "ec2/I-1/x", "ec2/1,2,3,4,5/x"]
+        {
+            assert!(Position::parse(&PageToken::new(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn filters_are_literal_and_in_the_providers_words() {
+        let of = |filter: &InstanceFilter| {
+            let all = filters(filter)?;
+            let text = |f: &sdk::Filter| format!("{}={}", f.name().unwrap(), f.values().join(","));
+            Some(all.iter().map(text).collect::<Vec<_>>())
+        };
+        let all = InstanceFilter::default();
+        let living = "instance-state-name=pending,running,shutting-down,stopping,stopped";
+        assert_eq!(of(&all).unwrap(), [living]);
+        let zone = all.clone().with_zone("eu-*\\");
+        assert_eq!(of(&zone).unwrap(), [living, "availability-zone=eu-\\*\\\\"]);
+        let states =
+            |states: &[InstanceState]| of(&all.clone().with_states(states.iter().copied()));
+        use InstanceState as S;
+        assert_eq!(states(&[S::Suspended, S::Stopped]).unwrap(), ["instance-state-name=stopped"]);
+        assert_eq!(states(&[S::Failed, S::Repairing]), None);
+        assert_eq!(states(&[S::Unknown, S::Running]).unwrap(), [""; 0]);
+    }
+}
