@@ -68,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) quota_instances: usize,
     /// Reads that do not see what was created, after `timings.visible`.
     pub(crate) unseen_reads: u32,
+    /// Whether that is the most, and drawn for each resource from this seed.
+    pub(crate) lag_seed: Option<u64>,
 }
 
 impl Default for Settings {
@@ -78,6 +80,7 @@ impl Default for Settings {
             quota_vcpus: 100_000,
             quota_instances: 100_000,
             unseen_reads: 0,
+            lag_seed: None,
         }
     }
 }
@@ -104,6 +107,13 @@ impl Ec2Controls {
         let settings = &mut self.core.ec2.lock().settings;
         settings.timings.visible = visible;
         settings.unseen_reads = unseen_reads;
+        settings.lag_seed = None;
+    }
+
+    /// The same, but drawn anew for each resource up to these: from equal seeds equally.
+    pub fn lag_drawn(&self, seed: u64, visible: Duration, unseen_reads: u32) {
+        self.lag(visible, unseen_reads);
+        self.core.ec2.lock().settings.lag_seed = Some(seed);
     }
 
     /// A zone has room for so many instances of a type, those included that are there; beyond that launches

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::launch::{check_room, public_ip};
 use super::model::{Instance, Reason, State};
-use super::{needed_ids, network, spot, storage};
+use super::{needed_ids, network, spot};
 use crate::date;
 use crate::ec2::call::Call;
 use crate::ec2::controls::Settings;
@@ -243,7 +243,7 @@ fn runs(region: &mut Region, id: &str, now: SystemTime) {
     if first_boot {
         region.effects.push(Effect::FirstBoot(id.to_owned()));
     }
-    storage::attached(region, id);
+    region.begun.push(id.to_owned());
 }
 
 fn stopped(region: &mut Region, id: &str) {
@@ -265,7 +265,7 @@ fn terminated(region: &mut Region, id: &str, now: SystemTime, settings: &Setting
         free_public_ip(region, &interface);
         network::release(region, &interface);
     }
-    storage::release(region, id);
+    region.ended.push(id.to_owned());
     spot::terminated(region, id);
 }
 

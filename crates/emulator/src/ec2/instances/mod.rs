@@ -19,6 +19,7 @@ mod token;
 pub(crate) use self::lifecycle::{settle, shut_down};
 pub(crate) use self::model::{Instance, Reason, State};
 pub(crate) use self::spot::{SpotRequest, interrupt};
+pub(crate) use self::storage::follow;
 pub(crate) use self::token::Token;
 use super::call::{Actions, Call};
 use super::error::{Ec2Error, Result};

@@ -157,23 +157,28 @@ pub(super) fn create(
     Ok(())
 }
 
-/// The volumes of an instance are at its disposal now.
-pub(super) fn attached(region: &mut Region, instance: &str) {
-    let attachments = region.volumes.values_mut().filter_map(|volume| volume.attachment.as_mut());
-    for attachment in attachments.filter(|attachment| attachment.instance == instance) {
-        attachment.state = "attached";
+/// Lets the volumes follow their instances: those of instances that run are at their disposal, and those of
+/// instances that have ended go with them or become free.
+///
+/// All at once, because each time all volumes are looked at.
+pub(crate) fn follow(region: &mut Region) {
+    let runs = std::mem::take(&mut region.begun).into_iter().collect::<BTreeSet<_>>();
+    let ended = std::mem::take(&mut region.ended).into_iter().collect::<BTreeSet<_>>();
+    if runs.is_empty() && ended.is_empty() {
+        return;
     }
-}
-
-/// An instance has ended: its volumes go with it, or become free.
-pub(super) fn release(region: &mut Region, instance: &str) {
     let mut deleted = Vec::new();
     for volume in region.volumes.values_mut() {
-        let attachment = volume.attachment.take_if(|attachment| attachment.instance == instance);
-        if attachment.as_ref().is_some_and(|attachment| attachment.delete_on_termination) {
-            deleted.push(volume.id.clone());
-        } else if attachment.is_some() {
-            volume.state = "available";
+        let Some(attachment) = &mut volume.attachment else { continue };
+        if ended.contains(&attachment.instance) {
+            if attachment.delete_on_termination {
+                deleted.push(volume.id.clone());
+            } else {
+                volume.attachment = None;
+                volume.state = "available";
+            }
+        } else if attachment.state == "attaching" && runs.contains(&attachment.instance) {
+            attachment.state = "attached";
         }
     }
     for id in deleted {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::auth::sha256_hex;
-use crate::clockwork::{Clockwork, Late};
+use crate::clockwork::{Clockwork, Dice, Late};
 use crate::ec2::addresses::Address;
 use crate::ec2::call::Call;
 use crate::ec2::controls::Settings;
@@ -62,6 +62,9 @@ pub(crate) struct Region {
     pub(super) taken: Taken,
     /// What is to happen to processes on this machine.
     pub(crate) effects: Vec<Effect>,
+    /// Instances that have come to run or have ended, and whose volumes do not follow yet.
+    pub(crate) begun: Vec<String>,
+    pub(crate) ended: Vec<String>,
     /// What is not seen by all readers yet, by id.
     late: BTreeMap<String, Late>,
     ids: u64,
@@ -92,6 +95,8 @@ impl Region {
             events: Clockwork::default(),
             taken: Taken::default(),
             effects: Vec::new(),
+            begun: Vec::new(),
+            ended: Vec::new(),
             late: BTreeMap::new(),
             ids: 0,
         };
@@ -110,7 +115,15 @@ impl Region {
 
     /// Something was created: from when on others see it depends on the settings.
     pub(crate) fn created(&mut self, id: &str, call: &Call<'_>) {
-        let late = Late::new(call.now, call.settings.timings.visible, call.settings.unseen_reads);
+        let settings = call.settings;
+        let (mut delay, mut reads) = (settings.timings.visible, settings.unseen_reads);
+        if let Some(seed) = settings.lag_seed {
+            let mut dice = Dice::new(seed ^ self.ids.rotate_left(32));
+            delay = delay.mul_f64(dice.unit());
+            let drawn = dice.next() % u64::from(reads).saturating_add(1);
+            reads = u32::try_from(drawn).unwrap_or(reads);
+        }
+        let late = Late::new(call.now, delay, reads);
         if !late.is_over(call.now) {
             self.late.insert(id.to_owned(), late);
         }
@@ -131,6 +144,7 @@ impl Region {
                 Event::Image(id) => images::settle(self, &id, due),
             }
         }
+        instances::follow(self);
         self.late.retain(|_, late| !late.is_over(now));
     }
 }

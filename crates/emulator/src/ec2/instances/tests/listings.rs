@@ -39,6 +39,25 @@ fn what_was_created_is_seen_later() {
 }
 
 #[test]
+fn delays_are_drawn() {
+    let seen_after = |seed| {
+        let mut region = region();
+        let mut call = run(&region, 1);
+        call.settings.lag_seed = Some(seed);
+        call.settings.unseen_reads = 9;
+        let ids = (0..20).map(|_| one(&ok(&mut region, &call), "instanceId")).collect::<Vec<_>>();
+        let reads = |id: &String| {
+            let describe = of("DescribeInstances", id).at(1);
+            (0..=10).find(|_| describe.run(&mut region).is_ok()).unwrap()
+        };
+        ids.iter().map(reads).collect::<Vec<_>>()
+    };
+    assert_eq!(seen_after(1), seen_after(1));
+    assert_ne!(seen_after(1), seen_after(2));
+    assert!(seen_after(1).iter().all(|reads| *reads <= 9));
+}
+
+#[test]
 fn filters() {
     let mut region = region();
     let one_id = running(&mut region);
