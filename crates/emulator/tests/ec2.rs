@@ -361,9 +361,15 @@ mod user_data {
         let id = launched(&emulator, &[("UserData", &STANDARD.encode(FOREVER))]).await;
         let text = console_with(&emulator, &id, "LANG=C.UTF-8").await;
         let dir = text.split("dir=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+        let (mut ours, theirs) = tokio::io::duplex(1 << 16);
+        tokio::spawn(emulator.serve_ec2(theirs));
+        let start = form("StartInstances", &[("InstanceId.1", &id)]);
+        let start = start.at(emulator.clock().now()).sign(emulator.credentials());
         drop(emulator);
         ends(process(&text)).await;
         assert!(std::fs::metadata(dir).is_err());
+        // A connection that is still there starts nothing.
+        assert_eq!(start.send(&mut ours).await.status, 200);
     }
 
     #[tokio::test]
@@ -405,6 +411,24 @@ mod user_data {
         let script = format!("#!/bin/sh\ntouch {}\n", file.display());
         launched(&emulator, &[("UserData", &STANDARD.encode(script))]).await;
         until(|| file.exists()).await;
+    }
+
+    /// The host does not go with the instance.
+    #[tokio::test]
+    async fn an_instance_switches_itself_off() {
+        let emulator = running();
+        let script = "#!/bin/sh\nsleep 600 &\necho \"pid=$! end\"\nshutdown -h now\necho after\n";
+        let id = launched(&emulator, &[("UserData", &STANDARD.encode(script))]).await;
+        let process = process(&console_with(&emulator, &id, "end\n").await);
+        ends(process).await;
+        for _ in 0..TRIES {
+            if state(&emulator, &id).await == "stopping" {
+                break;
+            }
+            pause().await;
+        }
+        assert_eq!(state(&emulator, &id).await, "stopping");
+        assert!(!console(&emulator, &id).await.contains("after"));
     }
 
     #[tokio::test]

@@ -125,6 +125,7 @@ fn run(exchange: &Exchange<'_>, caller: &Caller, asked: &Asked<'_>) -> Result<St
     let core = exchange.core;
     let mut state = core.ec2.lock();
     let state = &mut *state;
+    state.switch_off(&core.ec2.processes.take_off(), core.clock.now());
     if state.is_throttled(&exchange.record.operation) {
         return Err(Ec2Error::with_status(503, "RequestLimitExceeded", "Request limit exceeded."));
     }

@@ -2,6 +2,8 @@
 
 #[cfg(not(unix))]
 mod elsewhere;
+#[cfg(unix)]
+mod power;
 mod scripts;
 #[cfg(unix)]
 mod unix;
@@ -72,6 +74,11 @@ impl Processes {
         Self(enabled.then(Runner::default))
     }
 
+    /// The instances that have switched themselves off since this was last asked.
+    pub(crate) fn take_off(&self) -> Vec<String> {
+        self.0.as_ref().map(Runner::take_off).unwrap_or_default()
+    }
+
     /// Starts and ends what the changes of a region ask for.
     pub(crate) fn follow(&self, region: &mut Region) {
         for effect in std::mem::take(&mut region.effects) {
@@ -93,6 +100,13 @@ impl Processes {
     pub(crate) fn kill_all(&self) {
         if let Some(runner) = &self.0 {
             runner.kill_all();
+        }
+    }
+
+    /// Does so, and starts none any more.
+    pub(crate) fn close(&self) {
+        if let Some(runner) = &self.0 {
+            runner.close();
         }
     }
 }

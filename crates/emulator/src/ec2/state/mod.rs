@@ -11,6 +11,7 @@ use std::time::SystemTime;
 pub(crate) use self::region::{Event, Region};
 use super::controls::Settings;
 use super::error::{Ec2Error, Result};
+use super::instances;
 use super::userdata::Processes;
 use crate::clockwork::Dice;
 
@@ -35,6 +36,7 @@ impl Ec2 {
     /// Lets happen everywhere what is due.
     pub(crate) fn settle(&self, now: SystemTime) {
         let state = &mut *self.lock();
+        state.switch_off(&self.processes.take_off(), now);
         for region in state.regions.values_mut() {
             region.settle(now, &state.settings);
             self.processes.follow(region);
@@ -74,6 +76,16 @@ impl Default for Ec2State {
 }
 
 impl Ec2State {
+    /// Shuts down instances that have switched themselves off.
+    pub(crate) fn switch_off(&mut self, ids: &[String], now: SystemTime) {
+        for region in self.regions.values_mut() {
+            for id in ids {
+                // It is in one region only, and it may be on its way already.
+                let _ = instances::shut_down(region, id, now, &self.settings);
+            }
+        }
+    }
+
     /// A region, as it is before it is used if it is used for the first time, and the settings.
     pub(crate) fn region(&mut self, account: &str, name: &str) -> Result<(&Settings, &mut Region)> {
         let key = (account.to_owned(), name.to_owned());

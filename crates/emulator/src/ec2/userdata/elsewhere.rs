@@ -12,5 +12,11 @@ impl Runner {
 
     pub(super) fn kill(&self, _: &str) {}
 
+    pub(super) fn take_off(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     pub(super) fn kill_all(&self) {}
+
+    pub(super) fn close(&self) {}
 }

@@ -15,9 +15,14 @@ const OFF: &str = "off";
 /// Ends all processes of the instance, this one among them.
 const END: &str = "kill -KILL 0\n";
 
-/// Puts the programs into the folder of an instance, and returns where they are.
-pub(super) fn install(instance: &Path) -> io::Result<PathBuf> {
-    let folder = instance.join(FOLDER);
+/// Where the programs of an instance are.
+pub(super) fn folder(instance: &Path) -> PathBuf {
+    instance.join(FOLDER)
+}
+
+/// Puts the programs into the folder of an instance.
+pub(super) fn install(instance: &Path) -> io::Result<()> {
+    let folder = folder(instance);
     fs::create_dir(&folder)?;
     let off = format!("#!/bin/sh\n: >\"${{0%/*}}/{OFF}\"\n{END}");
     let programs =
@@ -31,10 +36,10 @@ pub(super) fn install(instance: &Path) -> io::Result<PathBuf> {
             fs::OpenOptions::new().write(true).create_new(true).mode(0o700).open(path)?;
         file.write_all(program.as_bytes())?;
     }
-    Ok(folder)
+    Ok(())
 }
 
 /// Whether the instance has switched itself off.
 pub(super) fn is_off(instance: &Path) -> bool {
-    instance.join(FOLDER).join(OFF).exists()
+    folder(instance).join(OFF).exists()
 }

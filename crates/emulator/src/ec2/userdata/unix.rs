@@ -15,7 +15,7 @@ use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use tempfile::TempDir;
 
-use super::Console;
+use super::{Console, power};
 
 /// Tries to run a script that another thread's new process still has open for writing.
 const BUSY_TRIES: u32 = 50;
@@ -27,8 +27,11 @@ pub(super) struct Runner(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     running: BTreeMap<String, Arc<Machine>>,
+    /// Instances that switched themselves off.
+    off: Arc<Mutex<Vec<String>>>,
     /// Ends once all processes of an instance have.
     threads: Vec<JoinHandle<()>>,
+    closed: bool,
 }
 
 impl Runner {
@@ -36,10 +39,15 @@ impl Runner {
     pub(super) fn run(&self, id: &str, scripts: Vec<Vec<u8>>, console: &Console) {
         let machine = Arc::new(Machine::default());
         let mut state = self.lock();
+        if state.closed {
+            return;
+        }
         state.threads.retain(|thread| !thread.is_finished());
         let (runs, output) = (Arc::clone(&machine), console.clone());
+        let (off, own) = (Arc::clone(&state.off), id.to_owned());
+        let switched_off = move || off.lock().unwrap_or_else(PoisonError::into_inner).push(own);
         let thread = thread::Builder::new().name(format!("user data of {id}"));
-        match thread.spawn(move || runs.boot(&scripts, &output)) {
+        match thread.spawn(move || runs.boot(&scripts, &output, switched_off)) {
             Ok(thread) => {
                 state.threads.push(thread);
                 state.running.insert(id.to_owned(), machine);
@@ -55,12 +63,27 @@ impl Runner {
         }
     }
 
+    /// The instances that have switched themselves off since this was last asked.
+    pub(super) fn take_off(&self) -> Vec<String> {
+        let off = Arc::clone(&self.lock().off);
+        let mut off = off.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *off)
+    }
+
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.kill_all();
+    }
+
     pub(super) fn kill_all(&self) {
-        let state = std::mem::take(&mut *self.lock());
-        for machine in state.running.values() {
+        let mut state = self.lock();
+        let (running, threads) =
+            (std::mem::take(&mut state.running), std::mem::take(&mut state.threads));
+        drop(state);
+        for machine in running.values() {
             machine.end();
         }
-        for thread in state.threads {
+        for thread in threads {
             // A thread that panicked has ended too.
             let _ = thread.join();
         }
@@ -91,8 +114,9 @@ impl fmt::Debug for Machine {
 
 impl Machine {
     /// Runs the scripts, and returns once the instance has ended.
-    fn boot(&self, scripts: &[Vec<u8>], console: &Console) {
-        let dir = match tempfile::Builder::new().prefix("instance-").tempdir() {
+    fn boot(&self, scripts: &[Vec<u8>], console: &Console, switched_off: impl FnOnce()) {
+        let dir = tempfile::Builder::new().prefix("instance-").tempdir();
+        let dir = match dir.and_then(|dir| power::install(dir.path()).map(|()| dir)) {
             Ok(dir) => dir,
             Err(error) => {
                 console.write(format!("no folder for user data: {error}\n").as_bytes());
@@ -105,6 +129,10 @@ impl Machine {
                     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
                     let status =
                         retry_on_intr(|| rustix::process::waitid(WaitId::Pid(leader), options));
+                    if power::is_off(dir.path()) {
+                        switched_off();
+                        break;
+                    }
                     let code = status.ok().flatten().and_then(|status| status.exit_status());
                     if code.is_some_and(|code| code != 0) {
                         let text = format!("user data ended with status {}\n", code.unwrap_or(0));
@@ -176,8 +204,11 @@ impl Machine {
 }
 
 fn spawn(path: &Path, dir: &Path, output: &io::PipeWriter) -> io::Result<Child> {
-    let search_path = std::env::var_os("PATH")
+    let host = std::env::var_os("PATH")
         .unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin".into());
+    let mut search_path = power::folder(dir).into_os_string();
+    search_path.push(":");
+    search_path.push(host);
     let mut tries = 0;
     loop {
         let spawned = Command::new(path)
