@@ -317,7 +317,7 @@ impl Drop for Emulator {
         for task in &self.tasks {
             task.abort();
         }
-        self.core.ec2.processes.kill_all();
+        self.core.ec2.processes.close();
     }
 }
 

@@ -363,13 +363,30 @@ mod user_data {
         let dir = text.split("dir=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
         let (mut ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::spawn(emulator.serve_ec2(theirs));
-        let start = form("StartInstances", &[("InstanceId.1", &id)]);
-        let start = start.at(emulator.clock().now()).sign(emulator.credentials());
+        let image = image(&emulator).await;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("there");
+        let script = STANDARD.encode(format!("#!/bin/sh\ntouch {}\n", file.display()));
+        let run = form(
+            "RunInstances",
+            &[
+                ("ImageId", &image),
+                ("UserData", &script),
+                ("InstanceType", "t3.micro"),
+                ("MinCount", "1"),
+                ("MaxCount", "1"),
+            ],
+        );
+        let run = run.at(emulator.clock().now()).sign(emulator.credentials());
         drop(emulator);
         ends(process(&text)).await;
         assert!(std::fs::metadata(dir).is_err());
         // A connection that is still there starts nothing.
-        assert_eq!(start.send(&mut ours).await.status, 200);
+        assert_eq!(run.send(&mut ours).await.status, 200);
+        for _ in 0..20 {
+            pause().await;
+        }
+        assert!(!file.exists());
     }
 
     #[tokio::test]
