@@ -117,7 +117,7 @@ fn associate_address(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
     let allocation = address.allocation.clone();
     let interface = target(region, call)?;
     let may_move = call.params.flag("AllowReassociation")?.unwrap_or(true);
-    let mut xml = Xml::success();
+    let mut xml = Xml::new();
     match &address.association {
         Some((association, on)) if *on == interface => {
             xml.text("associationId", association);

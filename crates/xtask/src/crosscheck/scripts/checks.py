@@ -21,7 +21,7 @@ MIB = 1024 * 1024
 LIMIT = 90
 
 TARGET = json.loads(os.environ["CROSSCHECK_TARGET"])
-ENDPOINT = TARGET["s3"]
+ENDPOINT = TARGET.get("s3")
 ACCESS_KEY = TARGET["access_key"]
 SECRET_KEY = TARGET["secret_key"]
 REGION = "us-east-1"
@@ -142,8 +142,11 @@ def _reason(error):
     return " ".join(text.split())[:700]
 
 
-def main(prepare=lambda: (), finish=None):
-    """Runs the checks, or those whose names contain one of the arguments."""
+def main(prepare=lambda: (), finish=None, always=()):
+    """Runs the checks, or those whose names contain one of the arguments.
+
+    `finish` is run at the end if all of them are, what is in `always` in any case.
+    """
     wanted = sys.argv[1:]
     chosen = [
         check
@@ -151,12 +154,14 @@ def main(prepare=lambda: (), finish=None):
         if not wanted or any(part in check.__name__ for part in wanted)
     ]
     endings = [finish] if finish and not wanted else []
+    if chosen:
+        endings.extend(always)
     print(f"plan {len(chosen) + len(endings)}", flush=True)
     signal.signal(signal.SIGALRM, _too_long)
     for function in [*chosen, *endings]:
         signal.alarm(LIMIT)
         try:
-            function(*(() if function is finish else prepare()))
+            function(*(() if function in endings else prepare()))
         except Exception as error:
             print(f"FAIL {function.__name__}: {_reason(error)}", flush=True)
         else:
