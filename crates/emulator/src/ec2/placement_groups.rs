@@ -69,7 +69,7 @@ fn create_placement_group(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
     let (name, strategy) = (name.to_owned(), strategy.to_owned());
     let group = PlacementGroup { id: id.clone(), name, strategy, partitions, spread_level };
     region.tags.add(&id, &tags)?;
-    let mut xml = Xml::success();
+    let mut xml = Xml::new();
     xml.element("placementGroup", |xml| write(xml, region, &group));
     region.placement_groups.insert(id.clone(), group);
     region.created(&id, call);
