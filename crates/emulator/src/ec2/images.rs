@@ -6,11 +6,11 @@ use std::time::SystemTime;
 use super::call::{Actions, Call};
 use super::error::{Ec2Error, Result};
 use super::filters::Filters;
-use super::instances::State;
+use super::instances::{Instance, State};
 use super::paging::page;
 use super::public_images;
 use super::select::{ids_or_pages, maybe, select, truth};
-use super::snapshots::Snapshot;
+use super::snapshots;
 use super::state::tags::{check_kinds, specified};
 use super::state::{Event, Region};
 use super::time;
@@ -129,53 +129,22 @@ fn check_name(region: &Region, name: &str) -> Result<()> {
 
 fn create_image(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
     let (instance, name) = (call.params.need("InstanceId")?, call.params.need("Name")?);
-    let description = call.params.text("Description").unwrap_or_default();
     call.params.flag("NoReboot")?;
     check_kinds(call, &["image", "snapshot"])?;
-    let (tags, snapshot_tags) = (specified(call, "image")?, specified(call, "snapshot")?);
+    let tags = specified(call, "image")?;
     check_name(region, name)?;
-    let source = region.instances.get(instance).ok_or_else(|| {
-        Ec2Error::not_found("InvalidInstanceID.NotFound", "instance ID", instance)
-    })?;
-    if !matches!(source.state, State::Running | State::Stopping | State::Stopped) {
-        let message =
-            format!("Instance '{instance}' is not in a state of which an image can be made.");
-        return Err(Ec2Error::new("IncorrectInstanceState", message));
-    }
+    let source = source(region, instance)?;
     let (architecture, root_device) = (source.architecture.clone(), source.root_device.clone());
     let volumes = disks_of(region, instance);
-    if !volumes.iter().any(|(device, _)| *device == root_device) {
+    if !volumes.contains_key(&root_device) {
         let message = format!("The instance '{instance}' does not have a root volume attached.");
         return Err(Ec2Error::new("IncorrectState", message));
     }
     call.dry_run()?;
     let id = region.new_id("ami");
-    let mut disks = Vec::new();
-    for (device, volume) in volumes {
-        let snapshot = region.new_id("snap");
-        let about = format!("Created by CreateImage({instance}) for {id}");
-        let taken = Snapshot {
-            id: snapshot.clone(),
-            volume: volume.id.clone(),
-            size_gib: volume.size_gib,
-            started: call.now,
-            completed: false,
-            description: about,
-            encrypted: volume.encrypted,
-        };
-        region.tags.add(&snapshot, &snapshot_tags)?;
-        region.snapshots.insert(snapshot.clone(), taken);
-        region.created(&snapshot, call);
-        let due = call.after(call.settings.timings.snapshot);
-        region.events.at(due, Event::Snapshot(snapshot.clone()));
-        let delete_on_termination =
-            volume.attachment.as_ref().is_some_and(|attachment| attachment.delete_on_termination);
-        let (size_gib, kind) = (volume.size_gib, volume.kind);
-        disks.push(ImageDisk { device, snapshot, size_gib, kind, delete_on_termination });
-    }
-    let (root, further_disks) =
-        disks.into_iter().partition::<Vec<_>, _>(|disk| disk.device == root_device);
-    let root = root.into_iter().next();
+    let about = format!("Created by CreateImage({instance}) for {id}");
+    let mut disks = take_snapshots(region, call, volumes, &about)?;
+    let root = disks.remove(&root_device).ok_or_else(|| missing(&id))?;
     let image = Image {
         id: id.clone(),
         name: name.to_owned(),
@@ -183,12 +152,12 @@ fn create_image(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
         architecture,
         state: "pending",
         root_device,
-        root_snapshot: root.as_ref().map(|root| root.snapshot.clone()).unwrap_or_default(),
-        root_size_gib: root.as_ref().map_or(0, |root| root.size_gib),
+        root_snapshot: root.snapshot,
+        root_size_gib: root.size_gib,
         created: call.now,
-        description: description.to_owned(),
-        root_kind: root.map(|root| root.kind).unwrap_or_default(),
-        further_disks,
+        description: call.params.text("Description").unwrap_or_default().to_owned(),
+        root_kind: root.kind,
+        further_disks: disks.into_values().collect(),
         source_instance: Some(instance.to_owned()),
     };
     region.tags.add(&id, &tags)?;
@@ -198,6 +167,38 @@ fn create_image(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
     let mut xml = Xml::new();
     xml.text("imageId", &id);
     Ok(xml)
+}
+
+/// An instance of which an image can be made.
+fn source<'r>(region: &'r Region, id: &str) -> Result<&'r Instance> {
+    let missing = || Ec2Error::not_found("InvalidInstanceID.NotFound", "instance ID", id);
+    let instance = region.instances.get(id).ok_or_else(missing)?;
+    if !matches!(instance.state, State::Running | State::Stopping | State::Stopped) {
+        let message = format!("Instance '{id}' is not in a state of which an image can be made.");
+        return Err(Ec2Error::new("IncorrectInstanceState", message));
+    }
+    Ok(instance)
+}
+
+/// Takes snapshots of volumes, and tells the disks of an image that they make.
+fn take_snapshots(
+    region: &mut Region,
+    call: &Call<'_>,
+    volumes: BTreeMap<String, Volume>,
+    about: &str,
+) -> Result<BTreeMap<String, ImageDisk>> {
+    let tags = specified(call, "snapshot")?;
+    let mut disks = BTreeMap::new();
+    for (device, volume) in volumes {
+        let snapshot = snapshots::take(region, call, &volume, about, &tags)?;
+        let attachment = volume.attachment;
+        let delete_on_termination = attachment.is_some_and(|known| known.delete_on_termination);
+        let (size_gib, kind) = (volume.size_gib, volume.kind);
+        let disk =
+            ImageDisk { device: device.clone(), snapshot, size_gib, kind, delete_on_termination };
+        disks.insert(device, disk);
+    }
+    Ok(disks)
 }
 
 /// The volumes of an instance by the names of their devices.

@@ -95,27 +95,21 @@ fn create_network_interface(region: &mut Region, call: &Call<'_>) -> Result<Xml>
         let interface = region.interfaces.get(id).ok_or_else(|| missing(id))?;
         return Ok(told(region, call, interface));
     }
-    let default = || {
-        let mut groups = region.security_groups.values();
-        groups.find(|group| group.vpc == known.vpc && group.name == "default")
-    };
     let groups = match groups(region, call, &known.vpc)? {
         Some(groups) => groups,
-        None => default().map(|group| group.id.clone()).into_iter().collect(),
+        None => security_groups::default_of(region, &known.vpc).into_iter().collect(),
     };
     call.dry_run()?;
     let wanted = call.params.number::<Ipv4Addr>("PrivateIpAddress")?;
     let private_ip = region.take_private_ip(subnet, wanted)?;
     let id = region.new_id("eni");
-    let digits = id.get(5..15).unwrap_or("0000000000").as_bytes();
-    let pairs = digits.chunks(2).map(|pair| String::from_utf8_lossy(pair).into_owned());
     let interface = Interface {
         id: id.clone(),
         subnet: subnet.to_owned(),
         vpc: known.vpc,
         zone: known.zone,
         description: call.params.text("Description").unwrap_or_default().to_owned(),
-        mac: format!("06:{}", pairs.collect::<Vec<_>>().join(":")),
+        mac: mac(&id),
         private_ip,
         public_ip: None,
         groups,
@@ -128,6 +122,13 @@ fn create_network_interface(region: &mut Region, call: &Call<'_>) -> Result<Xml>
     let xml = told(region, call, &interface);
     region.interfaces.insert(id, interface);
     Ok(xml)
+}
+
+/// An address that an interface has for itself.
+fn mac(id: &str) -> String {
+    let digits = id.get(5..15).unwrap_or("0000000000").as_bytes();
+    let pairs = digits.chunks(2).map(|pair| String::from_utf8_lossy(pair).into_owned());
+    format!("06:{}", pairs.collect::<Vec<_>>().join(":"))
 }
 
 fn told(region: &Region, call: &Call<'_>, interface: &Interface) -> Xml {

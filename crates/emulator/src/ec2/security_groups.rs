@@ -78,7 +78,14 @@ pub(super) fn missing(id: &str) -> Ec2Error {
     Ec2Error::new("InvalidGroup.NotFound", format!("The security group '{id}' does not exist"))
 }
 
-/// The id of a group that is in use anywhere by its name in the default network.
+/// The id of the group that a network has from its beginning.
+pub(super) fn default_of(region: &Region, vpc: &str) -> Option<String> {
+    let mut groups = region.security_groups.values();
+    let found = groups.find(|group| group.vpc == vpc && group.name == "default");
+    found.map(|group| group.id.clone())
+}
+
+/// The id of a group of the default network by its name.
 fn by_name(region: &Region, name: &str) -> Result<String> {
     let default = region.default_vpc().map(|vpc| vpc.id.as_str());
     let mut groups = region.security_groups.values();

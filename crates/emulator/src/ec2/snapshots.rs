@@ -6,9 +6,10 @@ use super::call::{Actions, Call};
 use super::error::{Ec2Error, Result};
 use super::paging::page;
 use super::select::{ids_or_pages, select, truth};
-use super::state::tags::{check_kinds, specified};
+use super::state::tags::{TagMap, check_kinds, specified};
 use super::state::{Event, Region};
 use super::time;
+use super::volumes::Volume;
 use super::xml::Xml;
 
 pub(crate) const ACTIONS: Actions = &[
@@ -65,25 +66,40 @@ fn create_snapshot(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
         let message = format!("The volume '{volume}' is not 'available'.");
         return Err(Ec2Error::new("IncorrectState", message));
     }
-    let (size_gib, encrypted) = (source.size_gib, source.encrypted);
+    let source = source.clone();
     call.dry_run()?;
+    let about = call.params.text("Description").unwrap_or_default();
+    let id = take(region, call, &source, about, &tags)?;
+    let mut xml = Xml::new();
+    if let Some(snapshot) = region.snapshots.get(&id) {
+        write(&mut xml, region, snapshot);
+    }
+    Ok(xml)
+}
+
+/// Begins a snapshot of a volume and tells its id.
+pub(super) fn take(
+    region: &mut Region,
+    call: &Call<'_>,
+    volume: &Volume,
+    about: &str,
+    tags: &TagMap,
+) -> Result<String> {
     let id = region.new_id("snap");
+    region.tags.add(&id, tags)?;
     let snapshot = Snapshot {
         id: id.clone(),
-        volume: volume.to_owned(),
-        size_gib,
+        volume: volume.id.clone(),
+        size_gib: volume.size_gib,
         started: call.now,
         completed: false,
-        description: call.params.text("Description").unwrap_or_default().to_owned(),
-        encrypted,
+        description: about.to_owned(),
+        encrypted: volume.encrypted,
     };
-    region.tags.add(&id, &tags)?;
-    let mut xml = Xml::new();
-    write(&mut xml, region, &snapshot);
     region.snapshots.insert(id.clone(), snapshot);
     region.created(&id, call);
-    region.events.at(call.after(call.settings.timings.snapshot), Event::Snapshot(id));
-    Ok(xml)
+    region.events.at(call.after(call.settings.timings.snapshot), Event::Snapshot(id.clone()));
+    Ok(id)
 }
 
 fn delete_snapshot(region: &mut Region, call: &Call<'_>) -> Result<Xml> {

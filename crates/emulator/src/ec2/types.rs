@@ -159,19 +159,7 @@ fn write(xml: &mut Xml, machine: &MachineType) {
             .text("nvmeSupport", nvme(machine));
     });
     write_network(xml, machine);
-    if let Some(gpu) = family.gpu {
-        xml.element("gpuInfo", |xml| {
-            xml.list("gpus", [gpu], |xml, gpu| {
-                xml.text("name", gpu.name)
-                    .text("manufacturer", "NVIDIA")
-                    .value("count", 1)
-                    .element("memoryInfo", |xml| {
-                        xml.value("sizeInMiB", gpu.memory_mib);
-                    });
-            })
-            .value("totalGpuMemoryInMiB", gpu.memory_mib);
-        });
-    }
+    write_gpu(xml, machine);
     xml.element("placementGroupInfo", |xml| {
         let all = ["cluster", "partition", "spread"];
         // Machines that can exceed their share of a processor are not put close together.
@@ -182,6 +170,21 @@ fn write(xml: &mut Xml, machine: &MachineType) {
         .value("dedicatedHostsSupported", true)
         .value("autoRecoverySupported", machine.disk_gb().is_none())
         .texts("supportedBootModes", boot_modes(machine));
+}
+
+fn write_gpu(xml: &mut Xml, machine: &MachineType) {
+    let Some(gpu) = machine.family.gpu else { return };
+    xml.element("gpuInfo", |xml| {
+        xml.list("gpus", [gpu], |xml, gpu| {
+            xml.text("name", gpu.name).text("manufacturer", "NVIDIA").value("count", 1).element(
+                "memoryInfo",
+                |xml| {
+                    xml.value("sizeInMiB", gpu.memory_mib);
+                },
+            );
+        })
+        .value("totalGpuMemoryInMiB", gpu.memory_mib);
+    });
 }
 
 fn write_processors(xml: &mut Xml, machine: &MachineType) {

@@ -2,7 +2,6 @@
 
 use super::call::{Actions, Call};
 use super::error::{Ec2Error, Result};
-use super::select::maybe;
 use super::state::Region;
 use super::state::tags::TagMap;
 use super::xml::Xml;
@@ -126,52 +125,55 @@ fn endpoint(region: &str) -> String {
     format!("ec2.{region}.amazonaws.com")
 }
 
+const ZONE_FILTERS: [&str; 10] = [
+    "group-name",
+    "message",
+    "opt-in-status",
+    "parent-zone-id",
+    "parent-zone-name",
+    "region-name",
+    "state",
+    "zone-id",
+    "zone-name",
+    "zone-type",
+];
+
 fn describe_availability_zones(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
     let (names, ids) = (call.params.list("ZoneName"), call.params.list("ZoneId"));
-    let filters = call.filters(&[
-        "group-name",
-        "message",
-        "opt-in-status",
-        "parent-zone-id",
-        "parent-zone-name",
-        "region-name",
-        "state",
-        "zone-id",
-        "zone-name",
-        "zone-type",
-    ])?;
+    let filters = call.filters(&ZONE_FILTERS)?;
     call.params.flag("AllAvailabilityZones")?;
     call.dry_run()?;
-    let zones = of(&region.name);
-    let is_known = |wanted: &&str| {
-        zones.iter().any(|zone| zone == wanted || id(&region.name, zone) == **wanted)
-    };
+    let group = format!("{}-zg-1", region.name);
+    let mut zones = of(&region.name)
+        .into_iter()
+        .map(|zone| (id(&region.name, &zone), zone))
+        .collect::<Vec<_>>();
+    let is_known = |wanted: &&str| zones.iter().any(|(id, zone)| zone == wanted || id == wanted);
     if let Some(unknown) = names.iter().chain(&ids).find(|wanted| !is_known(wanted)) {
         return Err(Ec2Error::invalid(format!("Invalid availability zone: [{unknown}]")));
     }
-    let group = format!("{}-zg-1", region.name);
-    let shown = zones.iter().filter(|zone| {
-        let zone_id = id(&region.name, zone);
+    zones.retain(|(id, zone)| {
         (names.is_empty() || names.contains(&zone.as_str()))
-            && (ids.is_empty() || ids.contains(&zone_id.as_str()))
+            && (ids.is_empty() || ids.contains(&id.as_str()))
             && filters.pass(&TagMap::new(), |field| match field {
                 "group-name" => vec![group.clone()],
                 "opt-in-status" => vec!["opt-in-not-required".to_owned()],
                 "region-name" => vec![region.name.clone()],
                 "state" => vec!["available".to_owned()],
-                "zone-id" => vec![zone_id.clone()],
-                "zone-name" => vec![(*zone).clone()],
+                "zone-id" => vec![id.clone()],
+                "zone-name" => vec![zone.clone()],
                 "zone-type" => vec!["availability-zone".to_owned()],
-                _ => maybe(None::<String>),
+                // There are no messages, and no zones within others.
+                _ => Vec::new(),
             })
     });
     let mut xml = Xml::new();
-    xml.list("availabilityZoneInfo", shown, |xml, zone| {
-        xml.text("zoneName", zone)
+    xml.list("availabilityZoneInfo", zones, |xml, (id, zone)| {
+        xml.text("zoneName", &zone)
             .text("zoneState", "available")
             .text("regionName", &region.name)
             .texts::<&str>("messageSet", [])
-            .text("zoneId", &id(&region.name, zone))
+            .text("zoneId", &id)
             .text("zoneType", "availability-zone")
             .text("groupName", &group)
             .text("networkBorderGroup", &region.name)

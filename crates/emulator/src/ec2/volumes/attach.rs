@@ -13,6 +13,27 @@ const MAX_ATTACHMENTS: usize = 27;
 pub(super) fn attach_volume(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
     let (id, instance) = (call.params.need("VolumeId")?, call.params.need("InstanceId")?);
     let device = call.params.need("Device")?;
+    check(region, id, instance, device)?;
+    call.dry_run()?;
+    let attachment = Attachment {
+        instance: instance.to_owned(),
+        device: device.to_owned(),
+        state: "attaching",
+        since: call.now,
+        delete_on_termination: false,
+    };
+    let mut xml = Xml::new();
+    write_attachment(&mut xml, id, &attachment, attachment.state);
+    if let Some(volume) = region.volumes.get_mut(id) {
+        volume.attachment = Some(attachment);
+        volume.state = "in-use";
+    }
+    region.events.at(call.after(call.settings.timings.attachment), Event::Volume(id.to_owned()));
+    Ok(xml)
+}
+
+/// Fails unless a volume can be attached to an instance under this name.
+fn check(region: &Region, id: &str, instance: &str, device: &str) -> Result<()> {
     let volume = region.volumes.get(id).ok_or_else(|| missing(id))?;
     let target = region.instances.get(instance).ok_or_else(|| {
         Ec2Error::not_found("InvalidInstanceID.NotFound", "instance ID", instance)
@@ -41,23 +62,7 @@ pub(super) fn attach_volume(region: &mut Region, call: &Call<'_>) -> Result<Xml>
         let message = format!("Instance '{instance}' is not 'running'.");
         return Err(Ec2Error::new("IncorrectState", message));
     }
-    check_room(region, instance, device)?;
-    call.dry_run()?;
-    let attachment = Attachment {
-        instance: instance.to_owned(),
-        device: device.to_owned(),
-        state: "attaching",
-        since: call.now,
-        delete_on_termination: false,
-    };
-    let mut xml = Xml::new();
-    write_attachment(&mut xml, id, &attachment, attachment.state);
-    if let Some(volume) = region.volumes.get_mut(id) {
-        volume.attachment = Some(attachment);
-        volume.state = "in-use";
-    }
-    region.events.at(call.after(call.settings.timings.attachment), Event::Volume(id.to_owned()));
-    Ok(xml)
+    check_room(region, instance, device)
 }
 
 fn check_room(region: &Region, instance: &str, device: &str) -> Result<()> {
