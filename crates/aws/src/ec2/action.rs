@@ -52,13 +52,16 @@ const ACTIONS: &[&str] = &[
     "TerminateInstances",
 ];
 
+/// What stands for an action that is not known.
+pub(super) const OTHER: &str = "other";
+
 /// The name of the action that a body of the Query protocol asks for.
 pub(super) fn name_in(body: &[u8]) -> &'static str {
     let rest = body.strip_prefix(b"Action=").unwrap_or_default();
     let end = rest.iter().position(|byte| *byte == b'&').unwrap_or(rest.len());
     let name = rest.get(..end).unwrap_or_default();
     let known = ACTIONS.iter().find(|action| action.as_bytes() == name);
-    known.copied().unwrap_or("other")
+    known.copied().unwrap_or(OTHER)
 }
 
 /// What repeating an action can do; `body` is the request's.

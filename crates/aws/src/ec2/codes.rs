@@ -112,6 +112,7 @@ pub(super) const CODES: &[Row] = &[
     ("UnsupportedTenancy", Unsupported, Final, Request),
     ("VPCIdNotSpecified", Config, Final, Region),
     ("DefaultVpcDoesNotExist", Config, Final, Region),
+    ("MissingInput", Config, Final, Region),
     // What the service cannot do right now, perhaps after it has begun.
     ("Unavailable", Unavailable, Failed, Request),
     ("ServiceUnavailable", Unavailable, Failed, Request),

@@ -79,7 +79,9 @@ fn advice(kind: ErrorKind, operation: &str, details: &Details<'_>) -> Cow<'stati
              machine, and whether the region is switched on for the account"
                 .into()
         }
-        ("VPCIdNotSpecified" | "DefaultVpcDoesNotExist", _) => no_default_network(),
+        ("VPCIdNotSpecified" | "DefaultVpcDoesNotExist" | "MissingInput", _) => {
+            no_default_network()
+        }
         ("OperationNotPermitted", _) => "it is protected: switch the protection off before".into(),
         (_, ErrorKind::PermissionDenied) => {
             format!("the credentials need the permission {}", permission(operation)).into()

@@ -20,6 +20,8 @@ mod service;
 mod sweep;
 mod tags;
 mod terminate;
+#[cfg(test)]
+mod tests;
 mod user_data;
 
 use std::fmt;

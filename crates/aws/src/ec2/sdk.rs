@@ -25,7 +25,7 @@ use http::header::CONTENT_TYPE;
 use polycloud_core::clock::{Clock, Random};
 use polycloud_core::{Error, ErrorKind, Outcome, Result};
 use polycloud_wire::client::RequestBody;
-use polycloud_wire::{Call, Failure, Wire, json};
+use polycloud_wire::{Call, Class, Failure, Wire, json};
 
 use super::action;
 use super::config::Resolved;
@@ -203,6 +203,13 @@ async fn exchange(
     let operation = action::name_in(&body);
     let class = action::class_of(operation, &body);
     match wire.send(Call { operation, class, make: &make }, DOCUMENT).await {
+        Ok(reply) if reply.body.is_empty() => {
+            let outcome = if class == Class::Read { Outcome::NotApplied } else { Outcome::Unknown };
+            let error = Error::new(ErrorKind::InvalidResponse)
+                .with_message(format!("the answer to {operation} is empty"));
+            let failure = Failure::from(error.with_outcome(outcome));
+            Err(ConnectorError::other(Box::new(WireFailed(failure)), None))
+        }
         Ok(reply) => {
             let mut response = http::Response::new(SdkBody::from(reply.body));
             *response.status_mut() = reply.status;

@@ -2,10 +2,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use polycloud_core::Result;
+use polycloud_core::{Error, ErrorKind, Result};
 use polycloud_wire::client::RequestBody;
-use polycloud_wire::{Answer, Refusal, Service};
+use polycloud_wire::{Answer, Reason, Refusal, Service};
 
+use super::action::OTHER;
 use super::error;
 use crate::credentials::{CredentialSource, Credentials};
 use crate::sign::SigV4;
@@ -56,9 +57,26 @@ impl Service for AwsService {
         error::refusal(self.dialect, answer)
     }
 
-    /// None of these services fails in an answer that has the status of a success.
-    fn hidden_refusal(&self, _: &Answer<'_>) -> Option<Refusal> {
-        None
+    /// None of these services says that it fails in an answer that has the status of a success. But the
+    /// parser of the SDK takes a document that is cut off for a complete one.
+    fn hidden_refusal(&self, answer: &Answer<'_>) -> Option<Refusal> {
+        if self.dialect == Dialect::Json || is_complete(answer.operation, answer.body) {
+            return None;
+        }
+        let error = Error::new(ErrorKind::InvalidResponse)
+            .with_status(answer.status.as_u16())
+            .with_message("the answer is no document, or is cut off");
+        Some(Refusal::new(error, Reason::Failed))
+    }
+}
+
+/// Whether a document ends as the answer to an action does.
+pub(super) fn is_complete(operation: &str, body: &[u8]) -> bool {
+    let rest = body.trim_ascii_end().strip_suffix(b"Response>").unwrap_or_default();
+    match operation {
+        // An action that is not known by its name.
+        OTHER => !rest.is_empty(),
+        _ => rest.strip_suffix(operation.as_bytes()).is_some_and(|rest| rest.ends_with(b"</")),
     }
 }
 
