@@ -177,6 +177,26 @@ mod tests {
     }
 
     #[test]
+    fn groups_with_instances_stay() {
+        let mut region = Region::new("us-east-1", "111122223333");
+        create(&mut region, &[]).unwrap();
+        let image = region.images.values().find(|image| image.architecture == "arm64").unwrap();
+        let run = TestCall::new("RunInstances")
+            .with("ImageId", &image.id)
+            .with("InstanceType", "m7g.large")
+            .with("MinCount", "1")
+            .with("MaxCount", "1")
+            .with("Placement.GroupName", "near");
+        run.run(&mut region).unwrap();
+        let delete = TestCall::new("DeletePlacementGroup").with("GroupName", "near");
+        assert_eq!(delete.run(&mut region).unwrap_err().code, "InvalidPlacementGroup.InUse");
+        let id = region.instances.keys().next().unwrap().clone();
+        let terminate = TestCall::new("TerminateInstances").with("InstanceId.1", &id).at(20);
+        terminate.run(&mut region).unwrap();
+        delete.at(21).run(&mut region).unwrap();
+    }
+
+    #[test]
     fn what_a_group_may_be() {
         let mut region = Region::new("us-east-1", "111122223333");
         for wrong in [

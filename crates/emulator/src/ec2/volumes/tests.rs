@@ -86,6 +86,23 @@ fn where_a_volume_can_be_attached() {
 }
 
 #[test]
+fn an_instance_has_room_for_so_many_volumes() {
+    let mut region = region();
+    let machine = instance(&mut region, "us-east-1a");
+    let mut attach = |device: &str| {
+        let id = volume(&mut region);
+        // By then the volume and the instance are there.
+        let pairs = [("VolumeId", id.as_str()), ("InstanceId", &machine), ("Device", device)];
+        ask(&mut region, "AttachVolume", 20, &pairs)
+    };
+    // One is the root volume.
+    for letter in ('b'..='z').chain(['a']) {
+        attach(&format!("/dev/sd{letter}")).unwrap();
+    }
+    assert_eq!(code(attach("/dev/sdaa")), "AttachmentLimitExceeded");
+}
+
+#[test]
 fn root_volumes_of_running_instances_stay() {
     let mut region = region();
     let machine = instance(&mut region, "us-east-1a");
