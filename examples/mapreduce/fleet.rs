@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use polycloud::clock::Clock;
 use polycloud::compute::{
-    IdempotencyToken, InstanceFilter, InstanceId, Owner, StopMode, SweepOptions,
+    Hardware, IdempotencyToken, ImageSelector, InstanceFilter, InstanceId, Needs, Owner, StopMode,
+    SweepOptions,
 };
 use polycloud::object::Revision;
 use polycloud::prelude::*;
@@ -17,8 +18,14 @@ use crate::Result;
 /// Instances that are started or terminated at a time.
 const AT_A_TIME: usize = 8;
 
+/// Time between two listings of the instances, which a provider answers only so often.
+const LISTING: Duration = Duration::from_secs(1);
+
 /// How long an instance may take to boot before its first heartbeat.
 const BOOT: Duration = Duration::from_secs(300);
+
+/// How long a new instance may be missing from listings.
+const UNSEEN: Duration = Duration::from_secs(60);
 
 /// Why a worker is given up.
 #[derive(Debug)]
@@ -31,11 +38,42 @@ pub(crate) struct Loss {
 pub(crate) struct Fleet {
     compute: Arc<dyn Compute>,
     clock: Arc<dyn Clock>,
+    machine: Machine,
     owner: Owner,
     /// How long a worker may be silent.
     patience: Duration,
     started: usize,
+    /// When the instances were listed last.
+    listed: Option<Duration>,
     workers: BTreeMap<String, Member>,
+}
+
+/// What the instances are like, as far as the user says.
+#[derive(Debug, Default)]
+pub(crate) struct Machine {
+    pub(crate) hardware: Option<String>,
+    pub(crate) image: Option<ImageSelector>,
+    /// The provider's identity that workers open the store as.
+    pub(crate) identity: Option<String>,
+}
+
+impl Machine {
+    /// An instance that this program's own executable runs on.
+    fn spec(&self, name: InstanceName) -> Result<InstanceSpec> {
+        let own = Needs::new(1, 512).with_arch(std::env::consts::ARCH.parse()?);
+        let hardware = match &self.hardware {
+            Some(name) => Hardware::of_type(name.as_str()),
+            None => Hardware::Needs(own),
+        };
+        let mut spec = InstanceSpec::new(name).with_hardware(hardware);
+        if let Some(image) = &self.image {
+            spec = spec.with_image(image.clone());
+        }
+        if let Some(identity) = &self.identity {
+            spec = spec.with_identity(identity);
+        }
+        Ok(spec)
+    }
 }
 
 struct Member {
@@ -48,11 +86,13 @@ impl Fleet {
     pub(crate) fn new(
         compute: Arc<dyn Compute>,
         clock: Arc<dyn Clock>,
+        machine: Machine,
         job: &str,
         patience: Duration,
     ) -> Result<Self> {
         let owner = Owner::new(format!("mapreduce-{job}"))?;
-        Ok(Self { compute, clock, owner, patience, started: 0, workers: BTreeMap::new() })
+        let (started, listed, workers) = (0, None, BTreeMap::new());
+        Ok(Self { compute, clock, machine, owner, patience, started, listed, workers })
     }
 
     /// Workers that were started, the lost ones among them.
@@ -79,7 +119,7 @@ impl Fleet {
         let specs = (self.started..self.started + count).map(|n| {
             let name = self.name(n);
             let data = script(n, &name);
-            Ok(InstanceSpec::new(InstanceName::new(name)?).with_user_data(data))
+            Ok(self.machine.spec(InstanceName::new(name)?)?.with_user_data(data))
         });
         let specs: Vec<InstanceSpec> = specs.collect::<Result<_>>()?;
         self.started += count;
@@ -102,9 +142,13 @@ impl Fleet {
     /// Takes out the workers whose instance does not run any more or that have not been heard of for
     /// too long, and terminates them.
     pub(crate) async fn lost(&mut self, beats: &BTreeMap<String, Revision>) -> Result<Vec<Loss>> {
+        let now = self.clock.monotonic();
+        if self.listed.is_some_and(|listed| now.saturating_sub(listed) < LISTING) {
+            return Ok(Vec::new());
+        }
         let filter = InstanceFilter::default().with_owner(self.owner.clone());
         let instances: Vec<_> = self.compute.list(filter).try_collect().await?;
-        let now = self.clock.monotonic();
+        self.listed = Some(now);
         let mut lost = Vec::new();
         for (name, member) in &mut self.workers {
             let beat = beats.get(name);
@@ -122,6 +166,8 @@ impl Fleet {
                     format!("has been silent for {} s", silent.as_secs())
                 }
                 Some(state) => format!("is {state}"),
+                // A provider may show an instance only a while after it was created.
+                None if member.beat.is_none() && silent < UNSEEN => continue,
                 None => "is gone".into(),
             };
             lost.push((name.clone(), member.id.clone(), why));

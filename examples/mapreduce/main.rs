@@ -6,11 +6,14 @@
 //! cargo run -p polycloud-examples --example mapreduce -- --workers 8 --input ~/texts
 //! cargo run -p polycloud-examples --example mapreduce -- --kill-one
 //! cargo run -p polycloud-examples --example mapreduce -- --store file:///data/bucket --compute local:
+//! cargo run -p polycloud-examples --features aws-s3,aws-ec2 --release --example mapreduce -- \
+//!     --store s3://bucket?region=eu-west-1 --compute ec2://eu-west-1 --identity workers
 //! ```
 //!
 //! Without arguments it counts the words of this repository's own `docs` and `crates`, with a store and
 //! instances in a temporary directory. With the URLs of another store and compute the same program
-//! runs there.
+//! runs there: instances fetch it by a signed URL. They open the store as the identity that they are
+//! given; `--env` is for emulators, because everybody on an instance can read its user data.
 //!
 //! - `layout`: what is in the store. Read it first: how workers share out the work is decided there.
 //! - `job`: the master. `worker`: what instances run. `fleet`: the instances.
@@ -26,12 +29,13 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use futures::FutureExt as _;
 use polycloud::clock::{Random as _, SystemClock, SystemRandom};
+use polycloud::compute::ImageSelector;
 use polycloud::local::{Durability, FileConfig, LocalComputeConfig};
 use polycloud::prelude::*;
 use polycloud::{ComputeConfig, StoreConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Machine};
 use crate::job::{Job, Outcome};
 use crate::layout::Layout;
 use crate::progress::Progress;
@@ -79,8 +83,18 @@ struct JobArgs {
     /// A directory of texts; can be repeated. This repository's docs and crates if unset.
     #[arg(long, value_name = "DIR")]
     input: Vec<PathBuf>,
-    /// A variable of the environment that the instances get, too; can be repeated. For the credentials
-    /// of the store, such as AWS_ACCESS_KEY_ID, where instances have no identity of their own.
+    /// The provider's type of instances, such as t3.small; the smallest that the program runs on if unset.
+    #[arg(long = "type", value_name = "TYPE")]
+    hardware: Option<String>,
+    /// What the instances boot, such as ubuntu:24.04; needs curl or wget, and a C library that is not older
+    /// than that of this machine. The provider's Debian if unset.
+    #[arg(long, value_name = "IMAGE")]
+    image: Option<ImageSelector>,
+    /// The provider's identity (an instance profile) that the instances open the store as.
+    #[arg(long, value_name = "NAME")]
+    identity: Option<String>,
+    /// A variable of the environment that the instances get, too; can be repeated. Everybody on an instance
+    /// can read it: for the credentials of a store prefer --identity.
     #[arg(long, value_name = "NAME")]
     env: Vec<String>,
     /// How many words to print.
@@ -142,7 +156,7 @@ async fn run(args: JobArgs) -> Result<()> {
     };
     let compute = place.compute.open().await?;
     let patience = Duration::from_secs(args.patience);
-    let mut fleet = Fleet::new(compute, clock.clone(), &job.name, patience)?;
+    let mut fleet = Fleet::new(compute, clock.clone(), args.machine(), &job.name, patience)?;
 
     // However it ends, by an error, a signal or a panic, the instances are terminated.
     let outcome = tokio::select! {
@@ -168,6 +182,12 @@ async fn clean(store: &dyn ObjectStore, layout: &Layout) -> Result<()> {
 }
 
 impl JobArgs {
+    fn machine(&self) -> Machine {
+        let Self { hardware, image, identity, .. } = self;
+        let (hardware, image) = (hardware.clone(), image.clone());
+        Machine { hardware, image, identity: identity.clone() }
+    }
+
     fn fault(&self) -> Option<Fault> {
         match (self.kill_one, self.hang_one) {
             (true, _) => Some(Fault::Stall),

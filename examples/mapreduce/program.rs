@@ -14,11 +14,11 @@ const GOOD_FOR: Duration = Duration::from_secs(12 * 3600);
 /// The shell command by which an instance fetches an object into the file `worker`.
 ///
 /// It needs no credentials: a store that signs URLs hands one out, and the files of a `file:` store
-/// are read as they are.
+/// are read as they are. The images of most distributions have `curl` or `wget`, which fetch a URL.
 pub(crate) async fn fetch_command(store: &dyn ObjectStore, url: &str, key: &Key) -> Result<String> {
     if let Some(signer) = store.signer() {
         let request = signer.sign(key, &SignOptions::new(Method::GET, GOOD_FOR)).await?;
-        return Ok(format!("curl -fsS --retry 5 -o worker {}", quoted(request.expose())));
+        return Ok(download(&quoted(request.expose())));
     }
     let config = StoreConfig::from_url(url)?;
     let StoreBackend::File(file) = config.backend else {
@@ -26,6 +26,15 @@ pub(crate) async fn fetch_command(store: &dyn ObjectStore, url: &str, key: &Key)
     };
     let path = file.path.join(format!("{}{key}", config.prefix.unwrap_or_default()));
     Ok(format!("cp {} worker", quoted(&path.to_string_lossy())))
+}
+
+/// The command that fetches a quoted URL into the file `worker`.
+fn download(url: &str) -> String {
+    format!(
+        "if command -v curl >/dev/null; then curl -fsS --retry 5 -o worker {url}\n\
+         elif command -v wget >/dev/null; then wget -q -t 5 -O worker {url}\n\
+         else echo \"neither curl nor wget is installed\"; exit 1; fi"
+    )
 }
 
 /// The user data of an instance: it fetches the program, runs it, and switches the machine off when
@@ -58,6 +67,25 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instance_has_curl_or_wget() {
+        let script = download("'https://example.com/a?b&c'");
+        let run = |path: &str| {
+            let mut shell = std::process::Command::new("/bin/sh");
+            shell.args(["-c", &script]).env("PATH", path).output().unwrap()
+        };
+        let tools = tempfile::tempdir().unwrap();
+        let path = tools.path().to_str().unwrap();
+        let neither = run(path);
+        assert!(!neither.status.success());
+        assert_eq!(neither.stdout, b"neither curl nor wget is installed\n");
+        for (tool, arguments) in [("wget", "-q -t 5 -O"), ("curl", "-fsS --retry 5 -o")] {
+            std::os::unix::fs::symlink("/bin/echo", tools.path().join(tool)).unwrap();
+            let told = String::from_utf8(run(path).stdout).unwrap();
+            assert_eq!(told, format!("{arguments} worker https://example.com/a?b&c\n"));
+        }
+    }
 
     #[test]
     fn no_text_leaves_its_quotes() {
