@@ -133,6 +133,7 @@ impl IntentJournal {
             .map_err(|error| Error::new(ErrorKind::Internal).with_source(error))?;
         text.push(b'\n');
         self.blocking(move |path| {
+            let is_new = !path.exists();
             let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
             file.lock()?;
             if matches!(line, Line::Done(_)) && is_last(&mut file, &line)? {
@@ -141,7 +142,8 @@ impl IntentJournal {
                 close_line(&mut file)?;
                 file.write_all(&text)?;
             }
-            file.sync_all()
+            file.sync_all()?;
+            if is_new { sync_parent(path) } else { Ok(()) }
         })
         .await
     }
@@ -158,6 +160,21 @@ impl IntentJournal {
                 .with_source(error)
         })
     }
+}
+
+/// Makes sure that the name of a new file is on the disk, too.
+#[cfg(unix)]
+fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+/// Elsewhere folders cannot be opened, and names are kept with their files.
+#[cfg(not(unix))]
+fn sync_parent(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Begins a new line behind one that was cut off.
@@ -259,6 +276,34 @@ mod tests {
             let pending = journal(&dir).pending().await.unwrap();
             assert_eq!(pending.len(), 1, "cut at {cut}");
             assert_eq!(pending[0].1, intent("a", 1));
+        }
+    }
+
+    #[test]
+    fn processes_share_a_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        std::thread::scope(|scope| {
+            for n in 0..4_u64 {
+                let journal = journal(&dir);
+                scope.spawn(move || {
+                    runtime().block_on(async {
+                        let kept = journal.begin(intent(&format!("kept-{n}"), n)).await.unwrap();
+                        for i in 0..25_u64 {
+                            let id = journal.begin(intent(&format!("{n}-{i}"), i)).await.unwrap();
+                            let disk = ResourceRef::new("disk", format!("{n}-{i}"));
+                            journal.note(&kept, &disk).await.unwrap();
+                            journal.done(&id).await.unwrap();
+                        }
+                    });
+                });
+            }
+        });
+        let pending = runtime().block_on(journal(&dir).pending()).unwrap();
+        assert_eq!(pending.len(), 4);
+        for (n, (_, intent)) in pending.iter().enumerate() {
+            assert_eq!(intent.token, format!("kept-{n}"));
+            assert_eq!(intent.resources.len(), 25);
         }
     }
 

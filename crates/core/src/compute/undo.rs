@@ -66,17 +66,21 @@ impl Undo {
     /// Removes everything, what was made last first, and goes on where a removal fails.
     ///
     /// The error comes back with what could not be removed in [`leaked`](Error::leaked), and with an
-    /// outcome that says so: `Applied` if something is left, and not that if nothing is.
+    /// outcome that says so: `Applied` if something is left for sure, `Unknown` if it may be left, because
+    /// it is the answers to the removals that were lost, and not `Applied` if nothing is left.
     pub async fn run(self, error: Error) -> Error {
-        let mut left = Vec::new();
+        let (mut left, mut outcome) = (Vec::new(), Outcome::Unknown);
         for (resource, remove) in self.steps.into_iter().rev() {
             if let Err(failure) = remove.await {
                 tracing::warn!(%resource, %failure, "could not be taken back");
                 left.push(resource);
+                if failure.outcome() != Outcome::Unknown {
+                    outcome = Outcome::Applied;
+                }
             }
         }
         if !left.is_empty() {
-            return error.with_leaked(left).with_outcome(Outcome::Applied);
+            return error.with_leaked(left).with_outcome(outcome);
         }
         if error.outcome() == Outcome::Applied {
             return error.with_outcome(Outcome::NotApplied);
@@ -130,6 +134,14 @@ mod tests {
         assert_eq!((error.kind(), error.outcome()), (ErrorKind::NoCapacity, Outcome::Applied));
         assert_eq!(error.leaked(), [ResourceRef::new("group", "1")]);
         assert_eq!(*log.lock().unwrap(), ["key", "group"]);
+    }
+
+    #[tokio::test]
+    async fn what_may_be_gone_is_named_too() {
+        let (undo, _) = undo(Err(ErrorKind::Timeout.into()));
+        let error = undo.run(ErrorKind::NoCapacity.into()).await;
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::NoCapacity, Outcome::Unknown));
+        assert_eq!(error.leaked(), [ResourceRef::new("group", "1")]);
     }
 
     #[tokio::test]
