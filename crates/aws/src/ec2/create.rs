@@ -97,9 +97,10 @@ impl Ec2Compute {
                 if error.outcome() == Outcome::Unknown {
                     let (own, token) = (self.clone(), plan.request.token.clone());
                     let what = ResourceRef::new(GROUP, name.clone());
-                    ledger.suspect(what, async move {
-                        own.0.delete_group_by_name(&name, &token).await
-                    });
+                    ledger.suspect(
+                        what,
+                        async move { own.0.delete_group_by_name(&name, &token).await },
+                    );
                 }
                 return Err(error);
             }
@@ -164,10 +165,10 @@ impl Inner {
     ) -> Result<(polycloud_core::compute::InstanceType, image::ResolvedImage)> {
         let zone = spec.placement.zone.as_deref();
         // An image that is named decides about the architecture, where the machine is left open.
-        if let (ImageSelector::Id(_), Hardware::Needs(needs)) = (&spec.image, &spec.hardware)
+        if let (ImageSelector::Id(id), Hardware::Needs(needs)) = (&spec.image, &spec.hardware)
             && needs.arch.is_none()
         {
-            let image = image::resolve_any(self, &spec.image).await?;
+            let image = image::by_id(self, id).await?;
             let needs = needs.with_arch(image.image.arch);
             let hardware = types::choose(self, &Hardware::Needs(needs), zone).await?;
             return Ok((hardware, image));

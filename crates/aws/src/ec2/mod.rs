@@ -3,18 +3,30 @@
 mod action;
 mod capabilities;
 mod codes;
+mod compute;
 mod config;
+mod console;
+mod create;
 mod error;
+mod firewalls;
+mod image;
+mod images;
 mod ingress;
 mod instance;
+mod key_pairs;
 mod labels;
+mod launch;
 mod ledger;
 mod lifecycle;
 mod list;
+mod location;
 mod names;
+mod networks;
 mod patience;
 mod plan;
+mod quotas;
 mod removal;
+mod resize;
 mod sdk;
 mod service;
 mod sweep;
@@ -22,7 +34,9 @@ mod tags;
 mod terminate;
 #[cfg(test)]
 mod tests;
+mod types;
 mod user_data;
+mod volumes;
 
 use std::fmt;
 use std::sync::Arc;
@@ -47,6 +61,7 @@ struct Inner {
     info: ComputeInfo,
     capabilities: Capabilities,
     caller: Caller,
+    catalogue: types::Catalogue,
     /// The subnet that instances are created in, if not the default one of their zone.
     subnet: Option<String>,
     /// Whether instances are created so that they can hibernate.
@@ -67,6 +82,7 @@ impl Ec2Compute {
             info: ComputeInfo::new(PROVIDER, resolved.region.clone(), url),
             capabilities: capabilities::of(resolved.hibernates),
             caller: Caller::new(&resolved),
+            catalogue: types::Catalogue::default(),
             journal: resolved.journal.map(|path| IntentJournal::new(path, random)),
             subnet: resolved.subnet,
             hibernates: resolved.hibernates,

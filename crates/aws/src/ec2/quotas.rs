@@ -1,0 +1,81 @@
+//! Limits of the account.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use polycloud_core::compute::{Quota, Quotas};
+use polycloud_core::{Result, ResultExt as _};
+use serde_json::{Value, json};
+
+use super::list::{filter, next_page};
+use super::sdk::JsonService;
+use super::{Ec2Compute, Inner};
+use crate::PROVIDER;
+
+/// The code of the quota for processors of ordinary on-demand instances: those whose types begin with a
+/// letter of [`ORDINARY`].
+const ON_DEMAND: &str = "L-1216C47A";
+/// The same for spot instances.
+const SPOT: &str = "L-34B43A08";
+const ORDINARY: [char; 9] = ['a', 'c', 'd', 'h', 'i', 'm', 'r', 't', 'z'];
+
+/// The quotas of EC2 as Service Quotas tells them; of processors of ordinary instances also how many are in
+/// use.
+#[async_trait]
+impl Quotas for Ec2Compute {
+    async fn list(&self) -> Result<Vec<Quota>> {
+        self.0.quotas().await.during(PROVIDER, "quotas", self.0.region())
+    }
+}
+
+impl Inner {
+    async fn quotas(&self) -> Result<Vec<Quota>> {
+        let (mut quotas, mut next, mut seen) = (BTreeMap::new(), None::<String>, BTreeSet::new());
+        let used = self.processors_in_use().await?;
+        loop {
+            let mut body = json!({ "ServiceCode": "ec2", "MaxResults": 100 });
+            if let (Some(fields), Some(token)) = (body.as_object_mut(), next.take()) {
+                fields.insert("NextToken".to_owned(), Value::String(token));
+            }
+            let target = "ServiceQuotasV20190624.ListServiceQuotas";
+            let answer = self.caller.json(JsonService::ServiceQuotas, target, body).await?;
+            let all = answer.get("Quotas").and_then(Value::as_array).into_iter().flatten();
+            for quota in all.filter_map(|quota| described(quota, &used)) {
+                quotas.insert(quota.name.clone(), quota);
+            }
+            let token = answer.get("NextToken").and_then(Value::as_str).map(str::to_owned);
+            match next_page(token, &mut seen)? {
+                Some(token) => next = Some(token),
+                None => return Ok(quotas.into_values().collect()),
+            }
+        }
+    }
+
+    /// Processors of ordinary instances that run: on demand and spot.
+    async fn processors_in_use(&self) -> Result<BTreeMap<&'static str, f64>> {
+        let running =
+            self.find(vec![filter("instance-state-name", ["pending", "running"])]).await?;
+        let mut used = BTreeMap::from([(ON_DEMAND, 0.0), (SPOT, 0.0)]);
+        for instance in &running {
+            let name = instance.instance_type().map(|kind| kind.as_str()).unwrap_or_default();
+            if !name.starts_with(ORDINARY) {
+                continue;
+            }
+            let cpu = instance.cpu_options();
+            let count = |n: Option<i32>| f64::from(n.unwrap_or_default());
+            let processors = count(cpu.and_then(|cpu| cpu.core_count()))
+                * count(cpu.and_then(|cpu| cpu.threads_per_core()));
+            let code = if instance.instance_lifecycle().is_some() { SPOT } else { ON_DEMAND };
+            *used.entry(code).or_default() += processors;
+        }
+        Ok(used)
+    }
+}
+
+fn described(quota: &Value, used: &BTreeMap<&'static str, f64>) -> Option<Quota> {
+    let name = quota.get("QuotaName")?.as_str()?;
+    let limit = quota.get("Value")?.as_f64()?;
+    let code = quota.get("QuotaCode").and_then(Value::as_str);
+    let used = code.and_then(|code| used.get(code)).copied();
+    Some(Quota::new(name, limit, used))
+}
