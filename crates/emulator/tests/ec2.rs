@@ -352,7 +352,27 @@ mod user_data {
         assert!(std::fs::metadata(dir).unwrap().is_dir());
         ask(&emulator, "TerminateInstances", &[("InstanceId.1", &id)]).await;
         ends(process(&text)).await;
+        wait(&emulator, 60);
+        assert_eq!(state(&emulator, &id).await, "terminated");
         until(|| std::fs::metadata(dir).is_err()).await;
+    }
+
+    #[tokio::test]
+    async fn an_image_has_what_a_script_wrote() {
+        let emulator = running();
+        let script = STANDARD.encode("#!/bin/sh\necho kept >file\necho \"do\"ne\n");
+        let id = launched(&emulator, &[("UserData", &script)]).await;
+        console_with(&emulator, &id, "done\n").await;
+        let image = ask(&emulator, "CreateImage", &[("InstanceId", &id), ("Name", "image")]).await;
+        let image = element(&image, "imageId").unwrap().to_owned();
+        ask(&emulator, "TerminateInstances", &[("InstanceId.1", &id)]).await;
+        wait(&emulator, 120);
+        let script = STANDARD.encode("#!/bin/sh\ncat file\n");
+        let machine = [("InstanceType", "t3.micro"), ("MinCount", "1"), ("MaxCount", "1")];
+        let boots = [("ImageId", &*image), ("UserData", &*script)];
+        let copy = ask(&emulator, "RunInstances", &[machine.as_slice(), &boots].concat()).await;
+        let copy = element(&copy, "instanceId").unwrap();
+        console_with(&emulator, &copy, "kept\n").await;
     }
 
     #[tokio::test]

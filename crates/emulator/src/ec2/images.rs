@@ -14,6 +14,7 @@ use super::snapshots;
 use super::state::tags::{check_kinds, specified};
 use super::state::{Event, Region};
 use super::time;
+use super::userdata::Effect;
 use super::volumes::Volume;
 use super::xml::Xml;
 
@@ -163,6 +164,8 @@ fn create_image(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
     region.tags.add(&id, &tags)?;
     region.images.insert(id.clone(), image);
     region.created(&id, call);
+    let of = instance.to_owned();
+    region.effects.push(Effect::Imaged { instance: of, image: id.clone() });
     region.events.at(call.after(call.settings.timings.image), Event::Image(id.clone()));
     let mut xml = Xml::new();
     xml.text("imageId", &id);
@@ -221,6 +224,7 @@ fn deregister_image(region: &mut Region, call: &Call<'_>) -> Result<Xml> {
     call.dry_run()?;
     let disks = image.disks();
     region.images.remove(id);
+    region.effects.push(Effect::Gone(id.to_owned()));
     region.tags.forget(id);
     let mut results = Vec::new();
     for disk in disks.iter().filter(|_| with_snapshots) {

@@ -1,5 +1,7 @@
 //! User data that runs: the scripts of instances as processes of this machine.
 
+#[cfg(unix)]
+mod disks;
 #[cfg(not(unix))]
 mod elsewhere;
 #[cfg(unix)]
@@ -62,6 +64,10 @@ pub(crate) enum Effect {
     FirstBoot(String),
     /// It does not run any more.
     End(String),
+    /// It is terminated, or an image is deregistered: what was on its disk is gone.
+    Gone(String),
+    /// An image was made of an instance.
+    Imaged { instance: String, image: String },
 }
 
 /// The processes of all instances.
@@ -88,10 +94,16 @@ impl Processes {
                     let Some(instance) = region.instances.get(&id) else { continue };
                     let scripts = instance.user_data.as_ref().map(|data| scripts::of(data.bytes()));
                     if let Some(scripts) = scripts.filter(|scripts| !scripts.is_empty()) {
-                        runner.run(&id, scripts, &instance.console);
+                        runner.run(&id, &instance.image, scripts, &instance.console);
                     }
                 }
                 Effect::End(id) => runner.kill(&id),
+                Effect::Gone(id) => runner.forget(&id),
+                Effect::Imaged { instance, image } => {
+                    if let Some(known) = region.instances.get(&instance) {
+                        runner.keep(&instance, &image, &known.console);
+                    }
+                }
             }
         }
     }

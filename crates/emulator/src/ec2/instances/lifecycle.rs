@@ -266,6 +266,7 @@ fn terminated(region: &mut Region, id: &str, now: SystemTime, settings: &Setting
         network::release(region, &interface);
     }
     region.ended.push(id.to_owned());
+    region.effects.push(Effect::Gone(id.to_owned()));
     spot::terminated(region, id);
 }
 

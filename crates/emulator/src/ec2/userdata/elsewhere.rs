@@ -6,11 +6,15 @@ use super::Console;
 pub(super) struct Runner;
 
 impl Runner {
-    pub(super) fn run(&self, _: &str, _: Vec<Vec<u8>>, console: &Console) {
+    pub(super) fn run(&self, _: &str, _: &str, _: Vec<Vec<u8>>, console: &Console) {
         console.write(b"user data is not run on this system\n");
     }
 
     pub(super) fn kill(&self, _: &str) {}
+
+    pub(super) fn keep(&self, _: &str, _: &str, _: &Console) {}
+
+    pub(super) fn forget(&self, _: &str) {}
 
     pub(super) fn take_off(&self) -> Vec<String> {
         Vec::new()

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// Where they are in the folder of an instance.
-const FOLDER: &str = ".power";
+pub(super) const FOLDER: &str = ".power";
 
 /// What tells that the instance switched itself off.
 const OFF: &str = "off";

@@ -13,8 +13,8 @@ use std::thread::{self, JoinHandle};
 
 use rustix::io::retry_on_intr;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
-use tempfile::TempDir;
 
+use super::disks::{Disk, Disks, SCRIPT};
 use super::{Console, power};
 
 /// Tries to run a script that another thread's new process still has open for writing.
@@ -27,6 +27,7 @@ pub(super) struct Runner(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     running: BTreeMap<String, Arc<Machine>>,
+    disks: Disks,
     /// Instances that switched themselves off.
     off: Arc<Mutex<Vec<String>>>,
     /// Ends once all processes of an instance have.
@@ -35,19 +36,26 @@ struct State {
 }
 
 impl Runner {
-    /// Runs scripts one after the other.
-    pub(super) fn run(&self, id: &str, scripts: Vec<Vec<u8>>, console: &Console) {
+    /// Runs scripts one after the other, on a disk like that of the image.
+    pub(super) fn run(&self, id: &str, image: &str, scripts: Vec<Vec<u8>>, console: &Console) {
         let machine = Arc::new(Machine::default());
         let mut state = self.lock();
         if state.closed {
             return;
         }
+        let disk = match state.disks.boot(id, image) {
+            Ok(disk) => disk,
+            Err(error) => {
+                console.write(format!("no folder for user data: {error}\n").as_bytes());
+                return;
+            }
+        };
         state.threads.retain(|thread| !thread.is_finished());
         let (runs, output) = (Arc::clone(&machine), console.clone());
         let (off, own) = (Arc::clone(&state.off), id.to_owned());
         let switched_off = move || off.lock().unwrap_or_else(PoisonError::into_inner).push(own);
         let thread = thread::Builder::new().name(format!("user data of {id}"));
-        match thread.spawn(move || runs.boot(&scripts, &output, switched_off)) {
+        match thread.spawn(move || runs.boot(&disk, &scripts, &output, switched_off)) {
             Ok(thread) => {
                 state.threads.push(thread);
                 state.running.insert(id.to_owned(), machine);
@@ -61,6 +69,18 @@ impl Runner {
         if let Some(machine) = self.lock().running.remove(id) {
             machine.end();
         }
+    }
+
+    /// Keeps for an image what is on the disk of an instance. Errors are told on its console.
+    pub(super) fn keep(&self, id: &str, image: &str, console: &Console) {
+        if let Err(error) = self.lock().disks.keep(id, image) {
+            console.write(format!("the image has no content: {error}\n").as_bytes());
+        }
+    }
+
+    /// Forgets the disk of an instance or image.
+    pub(super) fn forget(&self, id: &str) {
+        self.lock().disks.remove(id);
     }
 
     /// The instances that have switched themselves off since this was last asked.
@@ -79,6 +99,7 @@ impl Runner {
         let mut state = self.lock();
         let (running, threads) =
             (std::mem::take(&mut state.running), std::mem::take(&mut state.threads));
+        state.disks.clear();
         drop(state);
         for machine in running.values() {
             machine.end();
@@ -114,22 +135,20 @@ impl fmt::Debug for Machine {
 
 impl Machine {
     /// Runs the scripts, and returns once the instance has ended.
-    fn boot(&self, scripts: &[Vec<u8>], console: &Console, switched_off: impl FnOnce()) {
-        let dir = tempfile::Builder::new().prefix("instance-").tempdir();
-        let dir = match dir.and_then(|dir| power::install(dir.path()).map(|()| dir)) {
-            Ok(dir) => dir,
-            Err(error) => {
-                console.write(format!("no folder for user data: {error}\n").as_bytes());
-                return;
-            }
-        };
+    fn boot(
+        &self,
+        disk: &Disk,
+        scripts: &[Vec<u8>],
+        console: &Console,
+        switched_off: impl FnOnce(),
+    ) {
         for (number, script) in scripts.iter().enumerate() {
-            match self.start(&dir, number, script, console) {
+            match self.start(disk.path(), number, script, console) {
                 Ok(Some(leader)) => {
                     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
                     let status =
                         retry_on_intr(|| rustix::process::waitid(WaitId::Pid(leader), options));
-                    if power::is_off(dir.path()) {
+                    if power::is_off(disk.path()) {
                         switched_off();
                         break;
                     }
@@ -153,19 +172,17 @@ impl Machine {
             // Its group was killed.
             let _ = leader.wait();
         }
-        drop(inside);
-        remove(dir);
     }
 
     /// Starts a script; None: the instance has ended.
     fn start(
         &self,
-        dir: &TempDir,
+        dir: &Path,
         number: usize,
         script: &[u8],
         console: &Console,
     ) -> io::Result<Option<Pid>> {
-        let path = dir.path().join(format!(".user-data-{number}"));
+        let path = dir.join(format!("{SCRIPT}{number}"));
         let mut file =
             fs::OpenOptions::new().write(true).create_new(true).mode(0o700).open(&path)?;
         io::Write::write_all(&mut file, script)?;
@@ -175,7 +192,7 @@ impl Machine {
         if inside.ended {
             return Ok(None);
         }
-        let child = spawn(&path, dir.path(), &writer)?;
+        let child = spawn(&path, dir, &writer)?;
         drop(writer);
         let leader = Pid::from_raw(child.id().cast_signed());
         inside.leaders.push(child);
@@ -243,17 +260,6 @@ fn copy(mut from: PipeReader, console: &Console) {
             Ok(read) => console.write(buffer.get(..read).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => return,
-        }
-    }
-}
-
-/// Removes the folder; what was killed a moment ago may have written to it meanwhile.
-fn remove(dir: TempDir) {
-    let path = dir.keep();
-    for _ in 0..10 {
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => thread::yield_now(),
-            _ => return,
         }
     }
 }
