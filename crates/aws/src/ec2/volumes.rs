@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use aws_sdk_ec2::types as sdk;
-use polycloud_core::compute::{
-    DiskKind, InstanceId, NewVolume, Snapshot, Volume, VolumeState, Volumes,
-};
+use polycloud_core::compute::{InstanceId, NewVolume, Snapshot, Volume, VolumeState, Volumes};
 use polycloud_core::{Error, ErrorKind, Result, ResultExt as _};
 
 use super::instance::incomplete;
@@ -20,15 +18,6 @@ const PAGE: i32 = 500;
 /// Letters of the devices that volumes are attached as: `/dev/sdf` to `/dev/sdp`, as Amazon recommends
 /// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html>).
 const DEVICES: std::ops::RangeInclusive<char> = 'f'..='p';
-
-/// The type of a disk: gp3 unless something else is asked for.
-pub(super) fn volume_type(kind: Option<DiskKind>) -> sdk::VolumeType {
-    match kind {
-        Some(DiskKind::Standard) => sdk::VolumeType::Standard,
-        // Provisioned throughput would have to be chosen, and paid.
-        _ => sdk::VolumeType::Gp3,
-    }
-}
 
 #[async_trait]
 impl Volumes for Ec2Compute {
@@ -92,7 +81,8 @@ impl Inner {
             .create_volume()
             .availability_zone(zone)
             .size(i32::try_from(volume.size_gib).unwrap_or(i32::MAX))
-            .volume_type(volume_type(volume.kind))
+            // As with the disks of instances, one type is all kinds: see `launch`.
+            .volume_type(sdk::VolumeType::Gp3)
             .set_snapshot_id(volume.snapshot.clone())
             .client_token(token)
             .tag_specifications(tags::specification(sdk::ResourceType::Volume, own));
