@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use polycloud::layer::Prefix;
 use polycloud_conformance::{Harness, Selection, run};
-use polycloud_tests::{File, Layered, Local, Memory, S3};
+use polycloud_tests::{Ec2, File, Layered, Local, Memory, S3};
 
 async fn conforms(harness: impl Harness) {
     let harness: Arc<dyn Harness> = Arc::new(harness);
@@ -37,6 +37,16 @@ async fn s3() {
 #[tokio::test(flavor = "multi_thread")]
 async fn local() {
     conforms(Local::new().await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ec2() {
+    let harness = Arc::new(Ec2::new().await.unwrap());
+    let report = run(Arc::clone(&harness) as Arc<dyn Harness>, &Selection::default()).await;
+    println!("{report}");
+    assert!(report.is_success(), "{report}");
+    // The cases have removed all that they made, and what was made for it: groups, keys, disks.
+    assert_eq!(harness.left(), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -166,20 +166,21 @@ async fn every_option_of_a_url_is_documented() {
         ("local", "`file:`", "file:///x"),
         ("local", "`local:`", "local:///x"),
         ("aws", "`s3:`", "s3://bucket"),
+        ("aws", "`ec2:`", "ec2://eu-west-1"),
     ];
     let mut stores = 0;
     for (document, heading, url) in rows {
         let document = read(&format!("docs/providers/{document}.md"));
         let unknown = format!("{url}?no-such-option=1");
         let error = match heading {
-            "`local:`" => polycloud::open_compute(&unknown).await.unwrap_err(),
+            "`local:`" | "`ec2:`" => polycloud::open_compute(&unknown).await.unwrap_err(),
             _ => polycloud::open_store(&unknown).await.unwrap_err(),
         };
         assert_eq!(error.kind(), ErrorKind::Config);
         let (_, section) = document.split_once(&format!("\n## {heading}")).unwrap();
         let section = section.split("\n## ").next().unwrap();
         let mut options = options(error.message());
-        if heading != "`local:`" {
+        if !matches!(heading, "`local:`" | "`ec2:`") {
             options.push("prefix".into());
             stores += 1;
         }

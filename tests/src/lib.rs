@@ -3,6 +3,7 @@
 //! Backends are opened through the facade, by URL, as programs do it. To prove a backend of your own,
 //! write a [`Harness`] like [`Memory`] or [`Local`] for it.
 
+mod ec2;
 mod file;
 mod folder;
 mod layered;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use polycloud::Result;
 use polycloud_conformance::Harness;
 
+pub use self::ec2::Ec2;
 pub use self::file::File;
 pub use self::layered::Layered;
 pub use self::local::Local;
@@ -33,5 +35,6 @@ pub async fn harnesses() -> Result<Vec<Arc<dyn Harness>>> {
         Arc::new(Layered::new(Memory::new())),
         Arc::new(S3::new().await?),
         Arc::new(Local::new().await?),
+        Arc::new(Ec2::new().await?),
     ])
 }

@@ -134,6 +134,8 @@ backends! {
     ComputeBackend opens Compute as "compute":
     /// `local:` and `local:///dir`: process groups of this machine.
     "local" if (all(feature = "local", unix)) => Local(polycloud_local::LocalComputeConfig),
+    /// `ec2://region`: Amazon EC2 in a region.
+    "ec2" if (feature = "aws-ec2") => Ec2(polycloud_aws::Ec2Config),
 }
 
 impl StoreBackend {
@@ -273,7 +275,7 @@ impl ComputeConfig {
         Ok(Self { backend: ComputeBackend::from_address(address)? })
     }
 
-    /// The URL that stands for this configuration.
+    /// The URL that stands for this configuration, but for its secrets, which are left out.
     ///
     /// # Errors
     /// As [`StoreConfig::url`].

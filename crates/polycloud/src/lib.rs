@@ -6,7 +6,8 @@
 //! | --- | --- |
 //! | `local` (default) | [`local`]: stores in memory and in files, instances as process groups |
 //! | `aws-s3` | `aws`: Amazon S3 and services that speak its protocol |
-//! | `aws` | all of Amazon's, which so far is `aws-s3` |
+//! | `aws-ec2` | `aws`: Amazon EC2, whose SDK takes minutes and 8 GB of memory to compile |
+//! | `aws` | all of Amazon's: `aws-s3` and `aws-ec2` |
 //!
 //! # Where things are
 //!
@@ -20,14 +21,14 @@
     not(feature = "local"),
     allow(
         unused,
-        reason = "without a backend there is nothing to configure or to open, and only this one has a compute"
+        reason = "without a backend there is nothing to configure or to open, and of some there are stores or computes alone"
     )
 )]
 
 use std::sync::Arc;
 
 mod address;
-#[cfg(feature = "aws-s3")]
+#[cfg(any(feature = "aws-s3", feature = "aws-ec2"))]
 mod aws_backend;
 mod config;
 #[cfg(feature = "local")]
@@ -37,7 +38,7 @@ pub mod prelude;
 mod registry;
 mod schemes;
 
-#[cfg(feature = "aws-s3")]
+#[cfg(any(feature = "aws-s3", feature = "aws-ec2"))]
 pub use polycloud_aws as aws;
 pub use polycloud_core::compute::{Compute, ComputeExt};
 pub use polycloud_core::object::{ObjectStore, ObjectStoreExt};
@@ -105,7 +106,7 @@ pub async fn open_buckets(url: &str) -> Result<Arc<dyn object::Buckets>> {
     Registry::default().open_buckets(url).await
 }
 
-/// Opens a compute by its URL, such as `local:`.
+/// Opens a compute by its URL, such as `local:` or `ec2://eu-west-1`.
 ///
 /// # Errors
 /// As [`Registry::open_compute`].

@@ -46,14 +46,14 @@ pub struct Registry {
     shared: Shared,
 }
 
-/// What the stores of one registry have in common.
+/// What the backends of one registry have in common.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shared {
     /// The buckets that `memory://name` means.
     #[cfg(feature = "local")]
     pub(crate) memory: polycloud_local::MemoryBuckets,
     /// The connections to Amazon's services and their like.
-    #[cfg(feature = "aws-s3")]
+    #[cfg(any(feature = "aws-s3", feature = "aws-ec2"))]
     pub(crate) aws: polycloud_aws::Session,
 }
 

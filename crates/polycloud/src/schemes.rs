@@ -22,7 +22,7 @@ const SCHEMES: [(&str, &str, Feature); 9] = [
     ("memory", "local", enabled(cfg!(feature = "local"))),
     ("local", "local", enabled(cfg!(feature = "local"))),
     ("s3", "aws-s3", enabled(cfg!(feature = "aws-s3"))),
-    ("aws", "aws-ec2", Feature::Planned),
+    ("ec2", "aws-ec2", enabled(cfg!(feature = "aws-ec2"))),
     ("gs", "gcp", Feature::Planned),
     ("gcp", "gcp", Feature::Planned),
     ("az", "azure", Feature::Planned),

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use polycloud::object::{GetOptions, Key, ListOptions, PutOptions};
 use polycloud::{ComputeConfig, ErrorKind, ObjectStore, Registry, StoreConfig};
 
+/// Whether Amazon EC2 is among the backends.
+const EC2: bool = cfg!(feature = "aws-ec2");
+
 fn key(name: &str) -> Key {
     Key::new(name).unwrap()
 }
@@ -43,7 +46,8 @@ async fn named_memory_stores_are_shared_within_a_registry_only() {
 #[tokio::test]
 async fn what_cannot_be_opened_names_the_fix() {
     let rows = [
-        ("aws:", "needs the feature `aws-ec2`"),
+        ("aws:", "Registry::with_store"),
+        ("ec2://eu-west-1", if EC2 { "open_compute" } else { "enable the feature `aws-ec2`" }),
         ("gs://bucket/", "needs the feature `gcp`"),
         ("az://container/", "needs the feature `azure`"),
         ("flie:///data", "did you mean `file`?"),
@@ -161,6 +165,13 @@ async fn a_feature_that_is_off_is_named() {
     assert!(error.to_string().contains("enable the feature `aws-s3`"), "{error}");
 }
 
+#[cfg(not(feature = "aws-ec2"))]
+#[tokio::test]
+async fn a_feature_of_a_compute_that_is_off_is_named() {
+    let error = polycloud::open_compute("ec2://eu-west-1").await.unwrap_err();
+    assert!(error.to_string().contains("enable the feature `aws-ec2`"), "{error}");
+}
+
 #[tokio::test]
 async fn versioning_is_switched_by_the_url() {
     let folder = tempfile::tempdir().unwrap();
@@ -203,7 +214,8 @@ fn computes_are_configured_likewise() {
 #[tokio::test]
 async fn a_compute_that_cannot_be_opened_names_the_fix() {
     let rows = [
-        ("aws:eu-west-1", "needs the feature `aws-ec2`"),
+        ("aws:eu-west-1", "Registry::with_compute"),
+        ("gcp://europe-west1", "needs the feature `gcp`"),
         ("locla:", "did you mean `local`?"),
         ("file:///data", "open_store"),
         ("local:data", "local:///data/data"),
