@@ -42,6 +42,26 @@ cases! {
         Ok(())
     }
 
+    /// A generated key comes with its private half, which is shown by accident to nobody; it is listed, and
+    /// its name is taken.
+    #[needs(KeyPairs)]
+    async fn generated_key_pair(context: Context) -> CaseResult {
+        let compute = context.compute()?;
+        let (keys, name) = (key_pairs(&compute)?, context.unique("key"));
+        delete_later(&context, &compute, &name);
+        let (generated, private) = keys.generate(&name).await?;
+        ensure_eq!(generated.name, name);
+        ensure!(private.expose().contains("PRIVATE KEY-----"), "it is no private key");
+        ensure!(!format!("{private:?}").contains("PRIVATE KEY"), "the key is shown");
+        ensure!(keys.list().await?.contains(&generated), "it is not listed");
+        expect_kind(keys.generate(&name).await, ErrorKind::AlreadyExists)?;
+        let other = context.unique("key");
+        delete_later(&context, &compute, &other);
+        let (_, another) = keys.generate(&other).await?;
+        ensure!(another != private, "two pairs have the same private key");
+        Ok(())
+    }
+
     /// A created volume can be read and is listed until it is deleted; deleting it again succeeds.
     #[needs(Volumes)]
     async fn volume(context: Context) -> CaseResult {
@@ -184,9 +204,13 @@ async fn import(
     name: &str,
 ) -> Result<KeyPair, Failure> {
     let imported = key_pairs(compute)?.import(name, &public_key()?).await?;
+    delete_later(context, compute, name);
+    Ok(imported)
+}
+
+fn delete_later(context: &Context, compute: &Arc<dyn Compute>, name: &str) {
     let (compute, name) = (Arc::clone(compute), name.to_owned());
     context.defer(async move { Ok(key_pairs(&compute)?.delete(&name).await?) });
-    Ok(imported)
 }
 
 fn volumes(compute: &Arc<dyn Compute>) -> Result<&dyn Volumes, Failure> {

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::id::InstanceId;
+use super::key::PrivateKey;
 use super::labels::Owner;
 use super::spec::{DiskKind, Hardware, IngressRule, PublicKey};
 use super::types::Image;
@@ -21,6 +22,14 @@ pub trait KeyPairs: fmt::Debug + Send + Sync {
     /// # Errors
     /// `AlreadyExists`.
     async fn import(&self, name: &str, key: &PublicKey) -> Result<KeyPair>;
+
+    /// Makes a key pair of which the provider keeps the public key only. The private one is told this
+    /// once. One request.
+    ///
+    /// # Errors
+    /// `AlreadyExists`. After an error with the outcome `Unknown` a pair may be there that nobody has
+    /// the private key of.
+    async fn generate(&self, name: &str) -> Result<(KeyPair, PrivateKey)>;
 
     /// Lists all key pairs. One request a page.
     async fn list(&self) -> Result<Vec<KeyPair>>;
@@ -248,7 +257,7 @@ pub trait Firewalls: fmt::Debug + Send + Sync {
     /// Lists firewalls. One request a page.
     async fn list(&self) -> Result<Vec<FirewallInfo>>;
 
-    /// Replaces the rules of a firewall. Two requests.
+    /// Replaces the rules of a firewall. Two to three requests.
     ///
     /// # Errors
     /// `NotFound`.

@@ -5,6 +5,7 @@ mod facets;
 mod id;
 mod instance;
 mod intent;
+mod key;
 mod labels;
 mod options;
 mod provider;
@@ -23,6 +24,7 @@ pub use self::facets::{
 pub use self::id::{InstanceId, InstanceName};
 pub use self::instance::{Instance, InstancePage};
 pub use self::intent::{Intent, IntentId, IntentJournal};
+pub use self::key::PrivateKey;
 pub use self::labels::{LabelPatch, Labels, Owner};
 pub use self::options::{
     Count, CreateOptions, CreateReport, IdempotencyToken, InstanceFilter, RestartMode, StopMode,

@@ -9,7 +9,8 @@ use crate::capability::Feature;
 use crate::compute::{
     Compute, Console, ConsoleOutput, FirewallInfo, Firewalls, Hardware, Image, ImageBuild, Images,
     IngressRule, InstanceId, KeyPair, KeyPairs, Network, Networks, NewVolume, Price, Prices,
-    PublicKey, Quota, Quotas, Resize, Snapshot, Sweep, SweepOptions, SweepReport, Volume, Volumes,
+    PrivateKey, PublicKey, Quota, Quotas, Resize, Snapshot, Sweep, SweepOptions, SweepReport,
+    Volume, Volumes,
 };
 use crate::error::Result;
 
@@ -35,6 +36,7 @@ macro_rules! forward {
 
 forward! { KeyPairs by key_pairs:
     writes "import_key_pair" import(name: &str, key: &PublicKey) -> KeyPair, of name;
+    writes "generate_key_pair" generate(name: &str) -> (KeyPair, PrivateKey), of name;
     reads "list_key_pairs" list() -> Vec<KeyPair>, of "";
     writes "delete_key_pair" delete(name: &str) -> (), of name;
 }

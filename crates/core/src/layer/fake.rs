@@ -425,6 +425,7 @@ macro_rules! facets {
 facets! {
     KeyPairs by key_pairs {
         "import_key_pair" import(&str, &PublicKey) -> KeyPair;
+        "generate_key_pair" generate(&str) -> (KeyPair, PrivateKey);
         "list_key_pairs" list() -> Vec<KeyPair>;
         "delete_key_pair" delete(&str) -> ();
     }

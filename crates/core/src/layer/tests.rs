@@ -118,6 +118,7 @@ async fn call_all_facets(compute: &dyn Compute) -> Option<()> {
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     );
     let _ = compute.key_pairs()?.import("k", &ssh.unwrap()).await;
+    let _ = compute.key_pairs()?.generate("k").await;
     let _ = compute.key_pairs()?.list().await;
     let _ = compute.key_pairs()?.delete("k").await;
     let _ = compute.volumes()?.create(&NewVolume::new("v", 1)).await;
@@ -153,8 +154,8 @@ async fn every_facet_of_a_compute_passes_too() {
     call_all_facets(&*compute(Arc::new(fake.clone()), recorder.clone())).await.unwrap();
     let passed = recorder.take();
     assert_eq!(names(&passed), fake.take_calls());
-    let expected = "import_key_pair! k|list_key_pairs|delete_key_pair! k|create_volume! v|\
-        get_volume v|list_volumes|attach_volume! v|detach_volume! v|delete_volume! v|\
+    let expected = "import_key_pair! k|generate_key_pair! k|list_key_pairs|delete_key_pair! k|\
+        create_volume! v|get_volume v|list_volumes|attach_volume! v|detach_volume! v|delete_volume! v|\
         create_snapshot! v|list_snapshots|delete_snapshot! s|list_networks|default_network|\
         create_firewall! f|list_firewalls|set_firewall_rules! f|delete_firewall! f|\
         create_image! ID|list_images|delete_image! i|console ID|list_quotas|resize! ID|\

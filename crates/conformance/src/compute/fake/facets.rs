@@ -8,8 +8,8 @@ use polycloud_core::clock::{Clock, SystemClock};
 use polycloud_core::compute::{
     Arch, Console, ConsoleOutput, FirewallInfo, Firewalls, Hardware, Image, ImageBuild, Images,
     IngressRule, InstanceId, InstanceState as State, KeyPair, KeyPairs, Network, Networks,
-    NewVolume, Price, Prices, PublicKey, Quota, Quotas, Resize, Snapshot, Subnet, Sweep,
-    SweepOptions, SweepReport, Volume, VolumeState, Volumes,
+    NewVolume, Price, Prices, PrivateKey, PublicKey, Quota, Quotas, Resize, Snapshot, Subnet,
+    Sweep, SweepOptions, SweepReport, Volume, VolumeState, Volumes,
 };
 use polycloud_core::{ErrorKind, ResourceRef, Result};
 
@@ -136,6 +136,13 @@ impl KeyPairs for Fake {
         let pair = KeyPair::new(name, key.as_str().len().to_string());
         world.keys.insert(name.to_owned(), pair.clone());
         Ok(pair)
+    }
+
+    async fn generate(&self, name: &str) -> Result<(KeyPair, PrivateKey)> {
+        let number = self.world().next();
+        let key = PublicKey::new(format!("ssh-ed25519 {number:0>68}"))?;
+        let private = format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{number}\n");
+        Ok((self.import(name, &key).await?, PrivateKey::new(private)))
     }
 
     async fn list(&self) -> Result<Vec<KeyPair>> {
