@@ -41,6 +41,14 @@ const EC2: Capabilities = Capabilities::NONE
             Feature::StopDeallocate,
             Feature::StopForce,
             Feature::RestartGraceful,
+            Feature::KeyPairs,
+            Feature::Volumes,
+            Feature::Networks,
+            Feature::Firewalls,
+            Feature::Images,
+            Feature::Console,
+            Feature::Quotas,
+            Feature::Resize,
         ],
     )
     .with(
