@@ -8,7 +8,7 @@ use polycloud_core::{Error, ErrorKind, Result};
 
 use super::instance::incomplete;
 use super::list::filter;
-use super::patience::RELEASE;
+use super::patience::{CONSISTENCY, RELEASE};
 use super::{Inner, tags};
 
 /// Rules as EC2 takes them: each once.
@@ -110,9 +110,9 @@ impl Inner {
             }
             Err(error) => error,
         };
-        // It may be there from an attempt whose answer was lost.
+        // It may be there from an attempt whose answer was lost, and not be seen yet.
         if error.kind() == ErrorKind::AlreadyExists
-            && let Ok(Some(id)) = self.find_group(name, &token).await
+            && let Ok(Some(id)) = self.look(CONSISTENCY, || self.find_group(name, &token)).await
         {
             return Ok(id);
         }

@@ -1,20 +1,22 @@
 //! A client and a server in one task's time: S3 in memory, on a clock that moves only when all wait.
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Uri;
 use polycloud_aws::{Preset, S3Config, S3Store, Session};
-use polycloud_core::clock::{Clock, SeededRandom, Sleep};
+use polycloud_core::clock::{Clock as _, SeededRandom};
 use polycloud_core::object::{Key, MultipartStore, ObjectStore as _, UploadInfo};
 use polycloud_emulator::{Emulator, EmulatorClock, Limits};
 use polycloud_wire::client::{Connector, HyperClient, Io};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::paused::start;
+pub(crate) use crate::paused::{RuntimeClock, on_paused_time};
 
 pub(crate) const BUCKET: &str = "bucket";
 
@@ -27,42 +29,6 @@ const CREDENTIALS: (&str, &str) =
 
 /// No operation takes longer, whatever goes wrong.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30 * 60);
-
-/// 2026-01-01T00:00:00Z.
-fn start() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600)
-}
-
-/// Runs a future where time passes only while nothing else can happen.
-pub(crate) fn on_paused_time<T>(future: impl Future<Output = T>) -> T {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    runtime.enable_time().start_paused(true).build().unwrap().block_on(future)
-}
-
-/// The clock of the runtime.
-#[derive(Debug)]
-pub(crate) struct RuntimeClock(tokio::time::Instant);
-
-impl RuntimeClock {
-    pub(crate) fn new() -> Self {
-        Self(tokio::time::Instant::now())
-    }
-}
-
-impl Clock for RuntimeClock {
-    fn now(&self) -> SystemTime {
-        start() + self.0.elapsed()
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    #[allow(clippy::disallowed_methods, reason = "this is the clock")]
-    fn sleep(&self, duration: Duration) -> Sleep {
-        Box::pin(tokio::time::sleep(duration))
-    }
-}
 
 /// Connections to the emulator, some of which fail before there is one.
 #[derive(Clone)]

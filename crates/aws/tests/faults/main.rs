@@ -22,6 +22,8 @@ mod lab;
 mod matrix;
 mod model;
 mod operation;
+#[path = "../common/paused.rs"]
+mod paused;
 mod raw_server;
 mod seeded;
 mod small_parts;
