@@ -106,6 +106,9 @@ pub(super) fn is_named(request: &Request<'_>, instances: &[sdk::Instance]) -> bo
 
 /// The name of an instance, if it is the one that it is to keep.
 fn own_name(request: &Request<'_>, instance: &sdk::Instance) -> Option<String> {
+    if let [only] = request.names.as_slice() {
+        return Some(only.to_string());
+    }
     let name = tags::value(instance.tags(), tags::NAME)?;
     request.names.iter().any(|own| own.as_str() == name).then(|| name.to_owned())
 }

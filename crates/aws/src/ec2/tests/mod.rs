@@ -1,6 +1,7 @@
 //! The backend against canned answers.
 
 mod config;
+mod create;
 mod errors;
 mod lifecycle;
 mod wire;
