@@ -32,6 +32,9 @@ struct Arguments {
     /// Runs user data that begins with `#!` as processes of this machine when their instances run.
     #[arg(long)]
     run_user_data: bool,
+    /// An instance profile that there is.
+    #[arg(long, value_name = "NAME")]
+    instance_profile: Vec<String>,
     /// Keeps the state of S3 in this folder.
     #[arg(long, value_name = "DIR")]
     persist: Option<PathBuf>,
@@ -85,6 +88,9 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     let stop = Stop::new()?;
     let emulator = builder.start().await?;
     emulator.ec2().timings(|timings| hasten(timings, arguments.ec2_speed));
+    for profile in arguments.instance_profile {
+        emulator.ec2().instance_profile(profile);
+    }
     for bucket in &arguments.bucket {
         create(&emulator, bucket)?;
     }

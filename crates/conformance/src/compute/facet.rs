@@ -20,16 +20,18 @@ cases! {
     /// An imported key is listed until it is deleted; deleting it again succeeds.
     #[needs(KeyPairs)]
     async fn key_pair(context: Context) -> CaseResult {
-        let compute = context.compute()?;
-        let (keys, name) = (key_pairs(&compute)?, context.unique("key"));
-        let imported = import(&context, &compute, &name).await?;
+        let lab = Lab::new(&context)?;
+        let (keys, name) = (key_pairs(&lab.compute)?, context.unique("key"));
+        let imported = import(&context, &lab.compute, &name).await?;
         ensure_eq!(imported.name, name);
-        ensure!(keys.list().await?.contains(&imported), "it is not listed");
+        key_pair_is_listed(&lab, &imported).await?;
         keys.delete(&name).await?;
         keys.delete(&name).await?;
-        let listed = keys.list().await?;
-        ensure!(listed.iter().all(|key| key.name != name), "it is still listed");
-        Ok(())
+        let is_gone = || async {
+            let listed = keys.list().await?;
+            Ok(listed.iter().all(|key| key.name != name).then_some(()))
+        };
+        lab.eventually("the key is gone", is_gone).await
     }
 
     /// Two keys cannot have the same name.
@@ -46,14 +48,15 @@ cases! {
     /// its name is taken.
     #[needs(KeyPairs)]
     async fn generated_key_pair(context: Context) -> CaseResult {
-        let compute = context.compute()?;
-        let (keys, name) = (key_pairs(&compute)?, context.unique("key"));
+        let lab = Lab::new(&context)?;
+        let (compute, name) = (Arc::clone(&lab.compute), context.unique("key"));
+        let keys = key_pairs(&compute)?;
         delete_later(&context, &compute, &name);
         let (generated, private) = keys.generate(&name).await?;
         ensure_eq!(generated.name, name);
         ensure!(private.expose().contains("PRIVATE KEY-----"), "it is no private key");
         ensure!(!format!("{private:?}").contains("PRIVATE KEY"), "the key is shown");
-        ensure!(keys.list().await?.contains(&generated), "it is not listed");
+        key_pair_is_listed(&lab, &generated).await?;
         expect_kind(keys.generate(&name).await, ErrorKind::AlreadyExists)?;
         let other = context.unique("key");
         delete_later(&context, &compute, &other);
@@ -110,7 +113,8 @@ cases! {
             let listed = volumes.snapshots().await?;
             CoreResult::<bool>::Ok(listed.iter().any(|listed| listed.id == snapshot.id))
         };
-        ensure!(is_listed().await?, "it is not listed");
+        let look = || async { Ok(is_listed().await?.then_some(())) };
+        lab.eventually("the snapshot is listed", look).await?;
         volumes.delete_snapshot(&snapshot.id).await?;
         volumes.delete_snapshot(&snapshot.id).await?;
         let look = || async { Ok((!is_listed().await?).then_some(())) };
@@ -196,6 +200,15 @@ cases! {
 
 fn key_pairs(compute: &Arc<dyn Compute>) -> Result<&dyn KeyPairs, Failure> {
     compute.key_pairs().ok_or_else(|| Failure::new("key pairs are declared but not there"))
+}
+
+/// Waits until a key is listed: listings may lag behind.
+async fn key_pair_is_listed(lab: &Lab, key: &KeyPair) -> CaseResult {
+    let is_listed = || async {
+        let listed = key_pairs(&lab.compute)?.list().await?;
+        Ok(listed.contains(key).then_some(()))
+    };
+    lab.eventually("the key is listed", is_listed).await
 }
 
 async fn import(

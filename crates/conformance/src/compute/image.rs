@@ -71,7 +71,9 @@ cases! {
         let original = lab.run(&lab.script("a", write)?).await?;
         lab.console_with(&original.id, "done-2-end").await?;
         let image = make_image(&context, &lab, &original.id).await?;
-        ensure!(images(&lab.compute)?.list().await?.contains(&image), "it is not listed");
+        let is_listed =
+            || async { Ok(images(&lab.compute)?.list().await?.contains(&image).then_some(())) };
+        lab.eventually("the image is listed", is_listed).await?;
         let selector = ImageSelector::Id(image.id.clone());
         ensure_eq!(lab.compute.resolve_image(&selector, image.arch).await?.id, image.id);
         let copy = lab.script("b", "cat conformance-file")?.with_image(selector);

@@ -1,6 +1,6 @@
 //! What tests set, and what they see.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -68,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) quota_instances: usize,
     /// Reads that do not see what was created, after `timings.visible`.
     pub(crate) unseen_reads: u32,
+    /// Names of instance profiles that there are.
+    pub(crate) profiles: BTreeSet<String>,
     /// Whether that is the most, and drawn for each resource from this seed.
     pub(crate) lag_seed: Option<u64>,
 }
@@ -80,6 +82,7 @@ impl Default for Settings {
             quota_vcpus: 100_000,
             quota_instances: 100_000,
             unseen_reads: 0,
+            profiles: BTreeSet::new(),
             lag_seed: None,
         }
     }
@@ -142,6 +145,11 @@ impl Ec2Controls {
     /// Instances that there may be in each region; beyond that `InstanceLimitExceeded`.
     pub fn quota_instances(&self, instances: usize) {
         self.core.ec2.lock().settings.quota_instances = instances;
+    }
+
+    /// There is an instance profile of this name. Instances with a profile that there is not are refused.
+    pub fn instance_profile(&self, name: impl Into<String>) {
+        self.core.ec2.lock().settings.profiles.insert(name.into());
     }
 
     /// Refuses requests of an operation, or of all (`*`), with `RequestLimitExceeded` at a rate from 0

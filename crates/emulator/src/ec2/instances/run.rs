@@ -356,10 +356,12 @@ fn template(region: &Region, call: &Call<'_>) -> Result<Instance> {
 
 fn profile(call: &Call<'_>) -> Result<Option<(String, String)>> {
     let profile = call.params.inner("IamInstanceProfile");
+    let exists = |name: &str| call.settings.profiles.contains(name);
+    let last = |arn: &str| arn.rsplit('/').next().is_some_and(exists);
     let arn = match (profile.text("Arn"), profile.text("Name")) {
         (None, None) => return Ok(None),
-        (Some(arn), None) if arn.contains(":instance-profile/") => arn.to_owned(),
-        (None, Some(name)) if !name.contains('/') => {
+        (Some(arn), None) if arn.contains(":instance-profile/") && last(arn) => arn.to_owned(),
+        (None, Some(name)) if exists(name) => {
             format!("arn:aws:iam::{}:instance-profile/{name}", call.account)
         }
         (Some(_), Some(_)) => {
