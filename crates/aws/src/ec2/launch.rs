@@ -73,7 +73,9 @@ impl Plan<'_> {
         // The memory is saved on the disk, which has to be encrypted for it.
         let memory = u32::try_from(self.hardware.memory_mib.div_ceil(1024)).unwrap_or(u32::MAX);
         let with_memory = self.image.root_size_gib.saturating_add(memory).saturating_add(1);
-        let size = if hibernates { Some(size_gib.unwrap_or(with_memory)) } else { size_gib };
+        // Without a size EC2 takes the image's, but not all that speaks its protocol does.
+        let of_image = Some(self.image.root_size_gib).filter(|size| *size > 0);
+        let size = if hibernates { size_gib.or(Some(with_memory)) } else { size_gib.or(of_image) };
         let disk = sdk::EbsBlockDevice::builder()
             .delete_on_termination(true)
             .volume_type(sdk::VolumeType::Gp3)
