@@ -118,7 +118,7 @@ impl From<Error> for Problem {
             "left_behind": left,
         }});
         let wait = error.retry_after().map(|wait| wait.as_secs().max(1));
-        let retry_after = wait.or((error.retry() == Retry::Later).then_some(1));
+        let retry_after = wait.or_else(|| (error.retry() == Retry::Later).then_some(1));
         Self { status: status(error.kind()), body, retry_after }
     }
 }

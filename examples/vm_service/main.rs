@@ -5,6 +5,7 @@
 //! cargo run --features aws-ec2 --example vm_service -- --compute ec2://eu-west-1
 //! curl -i localhost:8080/instances -H 'content-type: application/json' -H 'idempotency-key: 1' -d '{"name": "web-1"}'
 //! curl -i localhost:8080/instances
+//! curl -i localhost:8080/instances/ID
 //! curl -i -X DELETE localhost:8080/instances/ID
 //! ```
 //!

@@ -21,6 +21,7 @@ impl Aws {
         let builder = Emulator::builder().run_user_data(true);
         let emulator = runtime.block_on(builder.start()).unwrap();
         emulator.create_bucket("bucket").unwrap();
+        emulator.ec2().instance_profile("workers");
         emulator.ec2().timings(|timings| {
             for step in [&mut timings.pending, &mut timings.stopping, &mut timings.shutting_down] {
                 *step = Duration::from_millis(100);
