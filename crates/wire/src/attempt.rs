@@ -221,7 +221,8 @@ impl<S: Service> Inner<S> {
         // Given as a date, it is by the server's clock.
         let now = fault.date.unwrap_or_else(|| self.server_time());
         if is_denied(&fault) && apart(now, self.server_time()) > SKEW {
-            // An answer without a body cannot say why.
+            // An answer without a body cannot say why, and some services say of a request that is too old
+            // what they say of one whose credentials are.
             fault.reason = Reason::Skewed;
         }
         if let Some(after) = retry_after(headers, now) {
@@ -233,7 +234,7 @@ impl<S: Service> Inner<S> {
 
 fn is_denied(fault: &Fault) -> bool {
     let kinds = [ErrorKind::PermissionDenied, ErrorKind::Unauthenticated];
-    fault.reason == Reason::Final && kinds.contains(&fault.error.kind())
+    matches!(fault.reason, Reason::Final | Reason::Expired) && kinds.contains(&fault.error.kind())
 }
 
 fn apart(a: SystemTime, b: SystemTime) -> Duration {

@@ -144,6 +144,21 @@ async fn the_servers_clock_is_learned() {
     assert!(call(&script.wire(), Class::Read).await.is_err());
 }
 
+#[tokio::test]
+async fn an_old_request_is_told_from_old_credentials_by_the_clock() {
+    let at = |behind: u64| {
+        let server = SystemTime::now() - Duration::from_secs(behind);
+        let date = polycloud_wire::time::format_http_date(server);
+        Act::Say(403, headers("date", &date), "expired")
+    };
+    for (behind, changes) in [(0, true), (3_600, false)] {
+        let script = Script::new([at(behind), say(200, "")]);
+        call(&script.wire(), Class::Read).await.unwrap();
+        let key = |n| script.header(n, "authorization").split(' ').next().unwrap().to_owned();
+        assert_eq!(key(0) != key(1), changes, "{behind} s");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn attempts_and_the_budget_end() {
     let script = Script::new((0..5).map(|_| say(503, "")));
