@@ -22,8 +22,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measure a suite against other crates, in release mode; `local` and `s3` are there. The table, the report in
-    /// target/bench and, unless something is left out, the documentation are written.
+    /// Measure a suite against other crates, in release mode; `local`, `s3` and `compute` are there. The table,
+    /// the report in target/bench and, unless something is left out, the documentation are written.
     #[command(disable_help_flag = true)]
     Bench {
         /// The suite and its options; `--help` lists them.

@@ -39,6 +39,19 @@ pub(crate) const PARTS: &[Client] = &[
     client("clients/obstore", "obstore_store.py"),
 ];
 
+pub(crate) const EC2_PARTS: &[Client] = &[
+    client("clients/ec2-model", "ec2_model.py"),
+    client("clients/boto3-ec2-instances", "boto3_ec2_instances.py"),
+    client("clients/boto3-ec2-requests", "boto3_ec2_requests.py"),
+    client("clients/boto3-ec2-listings", "boto3_ec2_listings.py"),
+    client("clients/boto3-ec2-networks", "boto3_ec2_networks.py"),
+    client("clients/boto3-ec2-volumes", "boto3_ec2_volumes.py"),
+    client("clients/boto3-ec2-catalog", "boto3_ec2_catalog.py"),
+];
+
+/// How many times as fast as in the cloud instances change their states: the scripts wait for it.
+const EC2_SPEED: &str = "20";
+
 /// How long the checks of a client may take.
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
@@ -86,7 +99,7 @@ async fn run_script(bench: &Bench, part: &Client, bin: &Path) -> anyhow::Result<
 async fn start_emulator(bench: &Bench, part: &str) -> anyhow::Result<(Program, String)> {
     let mut command = Command::new(emulator(bench).await?);
     alone(&mut command, &bench.folder);
-    command.args(["--s3", "127.0.0.1:0"]);
+    command.args(["--s3", "127.0.0.1:0", "--ec2", "127.0.0.1:0", "--ec2-speed", EC2_SPEED]);
     logged(&mut command, &bench.log(&format!("{part}-emulator")))?;
     let mut program = Program::start(command.stdout(Stdio::piped()))?;
     let mut lines = program.lines()?;

@@ -1,7 +1,11 @@
 //! Where others do not do what Amazon S3 does, and why that is no fault of ours.
 //!
+//! Those of EC2 are in [`ec2`].
+//!
 //! A check that fails without being listed here fails the cross-check, and so does one that is listed and
 //! does not fail.
+
+pub(crate) mod ec2;
 
 /// Checks that fail for one reason.
 #[derive(Debug)]
@@ -493,7 +497,7 @@ mod tests {
     fn every_deviation_is_listed_once_with_a_sentence_and_exists() {
         let mut seen = BTreeSet::new();
         let cases: BTreeSet<&str> = polycloud_conformance::cases().map(|case| case.name).collect();
-        for Deviation { part, reason, checks, .. } in DEVIATIONS {
+        for Deviation { part, reason, checks, .. } in DEVIATIONS.iter().chain(ec2::DEVIATIONS) {
             assert!(reason.ends_with('.') && !checks.is_empty(), "{reason}");
             for check in *checks {
                 assert!(seen.insert((part, check)), "{part} {check}");

@@ -9,17 +9,19 @@ mod process;
 mod report;
 mod servers;
 mod signed;
+mod suite;
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
-use clap::{Args, ValueEnum};
+use anyhow::ensure;
+use clap::Args;
 use polycloud_core::clock::{Clock as _, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::report::{Part, Report};
+use self::suite::Suite;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -45,12 +47,6 @@ pub(crate) struct Arguments {
     /// (`CEPH_ACCESS_KEY`, `CEPH_SECRET_KEY`).
     #[arg(long, value_name = "URL")]
     ceph: Option<String>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Suite {
-    /// Amazon S3.
-    S3,
 }
 
 /// Why a part is not run.
@@ -100,23 +96,19 @@ pub(crate) fn cargo() -> OsString {
 
 /// Runs the chosen parts, prints what became of them, and fails if a check did.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
-    let Suite::S3 = arguments.suite;
-    let wanted = |name: &&str| {
+    let suite = arguments.suite;
+    let wanted = |name: &str| {
         arguments.only.is_empty() || arguments.only.iter().any(|only| name.contains(only.as_str()))
     };
-    let parts: Vec<&str> = clients::PARTS
-        .iter()
-        .map(|part| part.name)
-        .chain(servers::PARTS.iter().map(|part| part.name))
-        .filter(wanted)
-        .collect();
+    let mut parts = suite.parts();
+    parts.retain(|part| wanted(part.name()));
     ensure!(!parts.is_empty(), "no part has such a name; --list prints them");
     if arguments.list {
-        parts.iter().for_each(|part| println!("{part}"));
+        parts.iter().for_each(|part| println!("{}", part.name()));
         return Ok(());
     }
     let bench = Bench::new(root, arguments)?;
-    let report = crate::runtime()?.block_on(until_stopped(run_parts(&bench, &parts)))??;
+    let report = crate::runtime()?.block_on(until_stopped(run_parts(&bench, suite, &parts)))?;
     println!("{report}");
     fs::write(bench.folder.join("report.txt"), report.to_string())?;
     ensure!(report.ran_checks(), "no check has such a name, or none could be run");
@@ -137,18 +129,13 @@ async fn until_stopped<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
     }
 }
 
-async fn run_parts(bench: &Bench, names: &[&'static str]) -> anyhow::Result<Report> {
-    let mut report = Report::new(deviations::DEVIATIONS, bench.checks.is_empty());
-    for name in names {
-        println!("{name}");
+async fn run_parts(bench: &Bench, suite: Suite, parts: &[suite::Part]) -> Report {
+    let mut report = Report::new(suite.deviations(), bench.checks.is_empty());
+    for part in parts {
+        println!("{}", part.name());
         let clock = SystemClock::new();
-        let outcome = if let Some(part) = clients::PARTS.iter().find(|part| part.name == *name) {
-            clients::run(bench, part).await
-        } else {
-            let part = servers::PARTS.iter().find(|part| part.name == *name);
-            servers::run(bench, part.context("a part without a name")?).await
-        };
-        report.add(Part { name, outcome, elapsed: clock.monotonic() });
+        let outcome = part.run(bench).await;
+        report.add(Part { name: part.name(), outcome, elapsed: clock.monotonic() });
     }
-    Ok(report)
+    report
 }

@@ -1,5 +1,7 @@
 //! Our client against third-party servers.
 
+pub(crate) mod compute;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +31,13 @@ const SECRET_KEY: &str = "crosscheck/secret+key/of/nobody000000000";
 
 /// Calls to moto until it verifies signatures: those that make a user.
 const CALLS: &str = "3";
+
+/// What moto verifies only if it is told to.
+const MOTO_CHECKS: [&str; 3] = [
+    "MOTO_ENABLE_AMI_VALIDATION",
+    "MOTO_ENABLE_KEYPAIR_VALIDATION",
+    "MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION",
+];
 
 /// Everything is allowed.
 const POLICY: &str = "%7B%22Version%22:%222012-10-17%22,%22Statement%22:%5B%7B%22Effect%22:%22Allow%22,\
@@ -94,10 +103,7 @@ pub(crate) async fn run(bench: &Bench, part: &Server) -> std::result::Result<Vec
         checks.extend(signed::run(&config, &bench.checks).await?);
         anyhow::Ok(checks)
     };
-    // A server that cannot be asked has failed: that it runs is known.
-    Ok(checked.await.unwrap_or_else(|error| {
-        vec![Check::new("(the server)", Verdict::Failed(format!("{error:#}")))]
-    }))
+    Ok(or_failure(checked.await))
 }
 
 async fn conformance(
@@ -105,14 +111,18 @@ async fn conformance(
     part: &Server,
     config: &S3Config,
 ) -> anyhow::Result<Vec<Check>> {
-    let harness = Foreign::new(part, config).await?;
+    run_suite(bench, Arc::new(Foreign::new(part, config).await?)).await
+}
+
+/// Runs the conformance suite, or the cases of it that were chosen.
+async fn run_suite(bench: &Bench, harness: Arc<dyn Harness>) -> anyhow::Result<Vec<Check>> {
     // Half as many at a time and twice as long as for our own: some of these servers are slow.
     let mut selection =
         Selection::default().with_concurrency(4).with_timeout(Duration::from_secs(120));
     for name in &bench.checks {
         selection = selection.with_name(name);
     }
-    let report = polycloud_conformance::run(Arc::new(harness), &selection).await;
+    let report = polycloud_conformance::run(harness, &selection).await;
     let check = |row: polycloud_conformance::Row| {
         let verdict = match row.outcome {
             Outcome::Failed(why) => Verdict::Failed(why),
@@ -122,6 +132,13 @@ async fn conformance(
         Check::new(row.case.name, verdict)
     };
     Ok(report.rows.into_iter().map(check).collect())
+}
+
+/// A server that cannot be asked has failed: that it runs is known.
+fn or_failure(checked: anyhow::Result<Vec<Check>>) -> Vec<Check> {
+    checked.unwrap_or_else(|error| {
+        vec![Check::new("(the server)", Verdict::Failed(format!("{error:#}")))]
+    })
 }
 
 /// Starts a server, and tells how to reach it.
@@ -135,19 +152,44 @@ async fn start(
     if part.kind == Kind::Ceph {
         return ceph(bench, config).map(|config| (None, config));
     }
-    let failed = |error: anyhow::Error| format!("{} does not start: {error:#}", part.name);
+    let running = launch(bench, part.name, part.kind, home).await?;
+    let config = config
+        .with_endpoint(running.endpoint)
+        .with_credentials(running.access_key, running.secret_key);
+    Ok((Some(running.program), config))
+}
+
+/// A server that was started.
+struct Running {
+    program: Program,
+    endpoint: String,
+    access_key: String,
+    secret_key: String,
+}
+
+/// Starts the program of a server, and waits until it answers.
+async fn launch(
+    bench: &Bench,
+    part: &str,
+    kind: Kind,
+    home: &Path,
+) -> std::result::Result<Running, NotRun> {
+    let failed = |error: anyhow::Error| format!("{part} does not start: {error:#}");
     let address = free_port().map_err(failed)?;
-    let (mut command, path) = command(bench, part.kind, address, home).await?;
+    let (mut command, path) = command(bench, kind, address, home).await?;
     let started = async {
-        logged(&mut command, &bench.log(part.name))?;
+        logged(&mut command, &bench.log(part))?;
         let mut program = Program::start(&mut command)?;
         program.answers(address, path).await?;
-        let (id, secret) = credentials(part.kind, address).await?;
-        anyhow::Ok((program, id, secret))
+        let (access_key, secret_key) = credentials(kind, address).await?;
+        anyhow::Ok(Running {
+            program,
+            endpoint: format!("http://{address}"),
+            access_key,
+            secret_key,
+        })
     };
-    let (program, id, secret) = started.await.map_err(failed)?;
-    let config = config.with_endpoint(format!("http://{address}")).with_credentials(id, secret);
-    Ok((Some(program), config))
+    started.await.map_err(failed)
 }
 
 /// What to sign with.
@@ -198,6 +240,10 @@ async fn command(
     let path = match kind {
         Kind::Moto => {
             command.args(["-H", &host, "-p", &port]).env("INITIAL_NO_AUTH_ACTION_COUNT", CALLS);
+            // What is created has to be of what there is, as in the cloud.
+            command.envs(MOTO_CHECKS.map(|name| (name, "true")));
+            // Of its own it has none of Debian.
+            command.env("MOTO_AMIS_PATH", bench.sources().join("servers/moto_images.json"));
             "/moto-api/data.json"
         }
         Kind::Ministack => {
