@@ -9,9 +9,14 @@ use polycloud_core::{Error, ErrorKind, Outcome, ResourceRef, Result, ResultExt a
 
 use super::ingress::{permissions, rules};
 use super::instance::incomplete;
+use super::ledger::GROUP;
 use super::list::next_page;
+use super::patience::CONSISTENCY;
 use super::{Ec2Compute, Inner, tags};
 use crate::PROVIDER;
+
+/// How often rules are read that somebody else changes meanwhile.
+const RULES_ATTEMPTS: u32 = 5;
 
 #[async_trait]
 impl Firewalls for Ec2Compute {
@@ -20,7 +25,8 @@ impl Firewalls for Ec2Compute {
     }
 
     async fn list(&self) -> Result<Vec<FirewallInfo>> {
-        self.0.firewalls().await.during(PROVIDER, "list_firewalls", self.0.region())
+        let list = self.0.complete("sg-", |known: &FirewallInfo| &known.id, || self.0.firewalls());
+        list.await.during(PROVIDER, "list_firewalls", self.0.region())
     }
 
     /// What is missing is allowed before what is too much is denied, so that nothing is cut off that both
@@ -36,22 +42,42 @@ impl Firewalls for Ec2Compute {
 
 impl Inner {
     async fn create_firewall(&self, name: &str, rules: &[IngressRule]) -> Result<FirewallInfo> {
-        let mut tags = tags::of(name, None);
-        tags.push(tags::tag(tags::CREATED, &tags::time(self.caller.now())));
-        let tags = tags::specification(sdk::ResourceType::SecurityGroup, tags);
-        let request = self.caller.client().create_security_group().group_name(name);
-        let request = request.description("Made by polycloud").tag_specifications(tags);
-        let answer = self.caller.call("CreateSecurityGroup", request.send()).await?;
-        let id = answer.group_id.ok_or_else(|| incomplete("a security group without an id"))?;
+        let vpc = match &self.subnet {
+            Some(subnet) => Some(self.vpc_of(subnet).await?),
+            None => None,
+        };
+        let id = self.new_firewall(name, vpc).await?;
+        self.made(&id);
         if !rules.is_empty()
             && let Err(error) = self.authorize(&id, rules).await
         {
-            let left = self.delete_new_group(&id).await.is_err();
-            let leaked = left.then(|| ResourceRef::new("security group", id));
+            let left = self.delete_firewall(&id).await.is_err();
+            let leaked = left.then(|| ResourceRef::new(GROUP, id));
             let outcome = if left { Outcome::Applied } else { Outcome::NotApplied };
             return Err(error.with_leaked(leaked).with_outcome(outcome));
         }
-        Ok(firewall(&id, name, rules.to_vec()))
+        Ok(FirewallInfo::new(id, name, self::rules(&permissions(rules))))
+    }
+
+    async fn new_firewall(&self, name: &str, vpc: Option<String>) -> Result<String> {
+        let (mut own, token) = (tags::of(name, None), self.draw_token());
+        own.push(tags::tag(tags::TOKEN, &token));
+        own.push(tags::tag(tags::CREATED, &tags::time(self.caller.now())));
+        let own = tags::specification(sdk::ResourceType::SecurityGroup, own);
+        let request = self.caller.client().create_security_group().group_name(name);
+        let request = request.description("Made by polycloud").set_vpc_id(vpc);
+        let request = request.tag_specifications(own);
+        match self.caller.call("CreateSecurityGroup", request.send()).await {
+            Ok(answer) => {
+                answer.group_id.ok_or_else(|| incomplete("a security group without an id"))
+            }
+            // It may have been made.
+            Err(error) if error.outcome() == Outcome::Unknown => {
+                let found = self.look(CONSISTENCY, || self.find_group(name, &token)).await;
+                found.ok().flatten().ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn firewalls(&self) -> Result<Vec<FirewallInfo>> {
@@ -62,7 +88,7 @@ impl Inner {
             let answer = self.caller.call("DescribeSecurityGroups", request.send()).await?;
             all.extend(answer.security_groups().iter().filter_map(|group| {
                 let rules = rules(group.ip_permissions());
-                Some(firewall(group.group_id()?, group.group_name()?, rules))
+                Some(FirewallInfo::new(group.group_id()?, group.group_name()?, rules))
             }));
             match next_page(answer.next_token, &mut seen)? {
                 Some(token) => next = Some(token),
@@ -72,21 +98,33 @@ impl Inner {
     }
 
     async fn set_rules(&self, id: &str, wanted: &[IngressRule]) -> Result<()> {
+        let wanted = permissions(wanted);
+        for _ in 0..RULES_ATTEMPTS {
+            match self.exchange_rules(id, &wanted).await {
+                // Somebody else has changed the rules at the same time, which are read anew.
+                Err(error)
+                    if error.code().is_some_and(|code| code.starts_with("InvalidPermission.")) => {}
+                exchanged => return exchanged,
+            }
+        }
+        Err(ErrorKind::Conflict.into())
+    }
+
+    async fn exchange_rules(&self, id: &str, wanted: &[sdk::IpPermission]) -> Result<()> {
         let client = self.caller.client();
-        let request = client.describe_security_groups().group_ids(id);
-        let answer = self.caller.call("DescribeSecurityGroups", request.send()).await?;
+        let answer = self.once_seen(id, || {
+            let request = client.describe_security_groups().group_ids(id);
+            self.caller.call("DescribeSecurityGroups", request.send())
+        });
+        let answer = answer.await?;
         let group = answer.security_groups().first();
         let group = group.ok_or_else(|| Error::from(ErrorKind::NotFound))?;
-        let wanted = permissions(wanted);
         let present: Vec<_> = group.ip_permissions().iter().flat_map(split).collect();
         let missing: Vec<_> = wanted.iter().filter(|it| !present.contains(it)).cloned().collect();
         if !missing.is_empty() {
             let request = client.authorize_security_group_ingress().group_id(id);
             let request = request.set_ip_permissions(Some(missing));
-            match self.caller.call("AuthorizeSecurityGroupIngress", request.send()).await {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                added => drop(added?),
-            }
+            self.caller.call("AuthorizeSecurityGroupIngress", request.send()).await?;
         }
         let surplus: Vec<_> = present.into_iter().filter(|it| !wanted.contains(it)).collect();
         if !surplus.is_empty() {
@@ -98,16 +136,12 @@ impl Inner {
     }
 
     async fn delete_firewall(&self, id: &str) -> Result<()> {
-        let request = self.caller.client().delete_security_group().group_id(id);
-        match self.caller.call("DeleteSecurityGroup", request.send()).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            deleted => deleted.map(drop),
-        }
+        let removed = self.removed(id, || {
+            let request = self.caller.client().delete_security_group().group_id(id);
+            self.caller.call("DeleteSecurityGroup", request.send())
+        });
+        removed.await
     }
-}
-
-fn firewall(id: &str, name: &str, rules: Vec<IngressRule>) -> FirewallInfo {
-    FirewallInfo::new(id, name, rules)
 }
 
 /// A permission for each of its sources, in the form in which rules of ours are sent.
@@ -123,8 +157,17 @@ fn split(permission: &sdk::IpPermission) -> Vec<sdk::IpPermission> {
     let v6 = permission.ipv6_ranges().iter().filter_map(|range| range.cidr_ipv6());
     let v6 = v6.map(|cidr| base().ipv6_ranges(sdk::Ipv6Range::builder().cidr_ipv6(cidr).build()));
     let lists = permission.prefix_list_ids().iter();
-    let lists = lists.map(|list| base().prefix_list_ids(list.clone()));
+    let lists = lists.map(|list| {
+        let list = sdk::PrefixListId::builder().set_prefix_list_id(list.prefix_list_id.clone());
+        base().prefix_list_ids(list.build())
+    });
     let groups = permission.user_id_group_pairs().iter();
-    let groups = groups.map(|pair| base().user_id_group_pairs(pair.clone()));
+    let groups = groups.map(|pair| {
+        let pair = sdk::UserIdGroupPair::builder()
+            .set_group_id(pair.group_id.clone())
+            .set_user_id(pair.user_id.clone())
+            .build();
+        base().user_id_group_pairs(pair)
+    });
     v4.chain(v6).chain(lists).chain(groups).map(|builder| builder.build()).collect()
 }

@@ -19,12 +19,14 @@ pub(super) struct ResolvedImage {
     /// The name of the device that it boots from.
     pub(super) root_device: String,
     pub(super) root_size_gib: u32,
+    /// The account that it belongs to, and what Amazon calls that.
+    owners: [Option<String>; 2],
 }
 
 /// A publisher of images, and how to find the newest of a release.
 struct Publisher {
     /// What aliases begin with.
-    os: &'static str,
+    names: &'static [&'static str],
     /// The account that the images belong to.
     owner: &'static str,
     login_user: &'static str,
@@ -38,7 +40,7 @@ struct Publisher {
 
 const PUBLISHERS: [Publisher; 3] = [
     Publisher {
-        os: "debian",
+        names: &["debian"],
         owner: "136693071363",
         login_user: "admin",
         parameters: &["/aws/service/debian/release/{version}/latest/{arch}"],
@@ -46,7 +48,7 @@ const PUBLISHERS: [Publisher; 3] = [
         x86_64: "amd64",
     },
     Publisher {
-        os: "ubuntu",
+        names: &["ubuntu"],
         owner: "099720109477",
         login_user: "ubuntu",
         parameters: &[
@@ -57,7 +59,7 @@ const PUBLISHERS: [Publisher; 3] = [
         x86_64: "amd64",
     },
     Publisher {
-        os: "amazonlinux",
+        names: &["amazon-linux", "amazonlinux"],
         owner: "137112412989",
         login_user: "ec2-user",
         parameters: &["/aws/service/ami-amazon-linux-latest/al{version}-ami-kernel-default-{arch}"],
@@ -88,8 +90,11 @@ pub(super) async fn resolve(
 
 /// The image of an id, of whichever architecture it is.
 pub(super) async fn by_id(inner: &Inner, id: &str) -> Result<ResolvedImage> {
-    let request = inner.caller.client().describe_images().image_ids(id);
-    let answer = inner.caller.call("DescribeImages", request.send()).await?;
+    let answer = inner.once_seen(id, || {
+        let request = inner.caller.client().describe_images().image_ids(id);
+        inner.caller.call("DescribeImages", request.send())
+    });
+    let answer = answer.await?;
     let found = answer.images.into_iter().flatten().next();
     found.and_then(|found| resolved(&found)).ok_or_else(|| missing(&format!("no image {id}")))
 }
@@ -101,14 +106,19 @@ async fn by_alias(inner: &Inner, alias: &str, arch: Arch) -> Result<ResolvedImag
     if !version.bytes().all(plain) || version.len() > 32 {
         return Err(unknown());
     }
-    let publisher = PUBLISHERS.iter().find(|known| known.os == os).ok_or_else(unknown)?;
+    let publisher =
+        PUBLISHERS.iter().find(|known| known.names.contains(&os)).ok_or_else(unknown)?;
     let told = match publisher.told(inner, version, arch).await {
-        // Whoever may not read parameters may still look for the image.
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => None,
+        // Whoever may not read parameters, or whose endpoint has none, may still look for the image.
+        Err(error)
+            if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) =>
+        {
+            None
+        }
         told => told?,
     };
     let found = match told {
-        Some(id) => by_id(inner, &id).await?,
+        Some(id) => publisher.checked(by_id(inner, &id).await?, arch)?,
         None => publisher.newest(inner, version, arch).await?.ok_or_else(unknown)?,
     };
     let image = found.image.with_login_user(publisher.login_user);
@@ -135,6 +145,20 @@ impl Publisher {
             Some(parameter.get("Value")?.as_str()?.to_owned())
         };
         Ok(names.iter().find_map(value).filter(|id| id.starts_with("ami-")))
+    }
+
+    /// Refuses an image of somebody else, or for another processor. In some partitions the publisher has
+    /// another account, and then Amazon vouches for it.
+    fn checked(&self, found: ResolvedImage, arch: Arch) -> Result<ResolvedImage> {
+        let [owner, alias] = &found.owners;
+        if owner.as_deref() != Some(self.owner) && alias.as_deref() != Some("amazon") {
+            let id = &found.image.id;
+            return Err(missing(&format!("the image {id} is not of the account {}", self.owner)));
+        }
+        if found.image.arch != arch {
+            return Err(missing(&format!("the image {} is not for {arch}", found.image.id)));
+        }
+        Ok(found)
     }
 
     /// The newest image of the publisher that is called as it should be.
@@ -179,5 +203,6 @@ fn resolved(from: &sdk::Image) -> Option<ResolvedImage> {
     let root = disks.iter().find(|disk| disk.device_name() == Some(&root_device));
     let size = root.and_then(|root| root.ebs()?.volume_size()).unwrap_or_default();
     let root_size_gib = u32::try_from(size).unwrap_or_default();
-    Some(ResolvedImage { image: image(from)?, root_device, root_size_gib })
+    let owners = [from.owner_id.clone(), from.image_owner_alias.clone()];
+    Some(ResolvedImage { image: image(from)?, root_device, root_size_gib, owners })
 }

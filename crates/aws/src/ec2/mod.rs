@@ -9,6 +9,7 @@ mod console;
 mod create;
 mod error;
 mod firewalls;
+mod fresh;
 mod image;
 mod images;
 mod ingress;
@@ -62,6 +63,8 @@ struct Inner {
     capabilities: Capabilities,
     caller: Caller,
     catalogue: types::Catalogue,
+    consoles: console::Consoles,
+    fresh: fresh::Fresh,
     /// The subnet that instances are created in, if not the default one of their zone.
     subnet: Option<String>,
     /// Whether instances are created so that they can hibernate.
@@ -83,6 +86,8 @@ impl Ec2Compute {
             capabilities: capabilities::of(resolved.hibernates),
             caller: Caller::new(&resolved),
             catalogue: types::Catalogue::default(),
+            consoles: console::Consoles::default(),
+            fresh: fresh::Fresh::default(),
             journal: resolved.journal.map(|path| IntentJournal::new(path, random)),
             subnet: resolved.subnet,
             hibernates: resolved.hibernates,

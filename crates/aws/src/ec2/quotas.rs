@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use polycloud_core::compute::{Quota, Quotas};
-use polycloud_core::{Result, ResultExt as _};
+use polycloud_core::{ErrorKind, Result, ResultExt as _};
 use serde_json::{Value, json};
 
 use super::list::{filter, next_page};
@@ -30,8 +30,26 @@ impl Quotas for Ec2Compute {
 
 impl Inner {
     async fn quotas(&self) -> Result<Vec<Quota>> {
+        let (told, used) = futures::join!(self.told_quotas(), self.processors_in_use());
+        let used = match used {
+            // Whoever may not list instances may still read limits.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => BTreeMap::new(),
+            used => used?,
+        };
+        let mut quotas = BTreeMap::new();
+        for (code, mut quota) in told? {
+            quota.used = used.get(code.as_str()).copied();
+            if quotas.contains_key(&quota.name) {
+                quota.name = format!("{} ({code})", quota.name);
+            }
+            quotas.insert(quota.name.clone(), quota);
+        }
+        Ok(quotas.into_values().collect())
+    }
+
+    /// The limits by their code.
+    async fn told_quotas(&self) -> Result<BTreeMap<String, Quota>> {
         let (mut quotas, mut next, mut seen) = (BTreeMap::new(), None::<String>, BTreeSet::new());
-        let used = self.processors_in_use().await?;
         loop {
             let mut body = json!({ "ServiceCode": "ec2", "MaxResults": 100 });
             if let (Some(fields), Some(token)) = (body.as_object_mut(), next.take()) {
@@ -40,13 +58,11 @@ impl Inner {
             let target = "ServiceQuotasV20190624.ListServiceQuotas";
             let answer = self.caller.json(JsonService::ServiceQuotas, target, body).await?;
             let all = answer.get("Quotas").and_then(Value::as_array).into_iter().flatten();
-            for quota in all.filter_map(|quota| described(quota, &used)) {
-                quotas.insert(quota.name.clone(), quota);
-            }
+            quotas.extend(all.filter_map(described));
             let token = answer.get("NextToken").and_then(Value::as_str).map(str::to_owned);
             match next_page(token, &mut seen)? {
                 Some(token) => next = Some(token),
-                None => return Ok(quotas.into_values().collect()),
+                None => return Ok(quotas),
             }
         }
     }
@@ -72,10 +88,10 @@ impl Inner {
     }
 }
 
-fn described(quota: &Value, used: &BTreeMap<&'static str, f64>) -> Option<Quota> {
+/// A limit and its code.
+fn described(quota: &Value) -> Option<(String, Quota)> {
+    let code = quota.get("QuotaCode")?.as_str()?;
     let name = quota.get("QuotaName")?.as_str()?;
     let limit = quota.get("Value")?.as_f64()?;
-    let code = quota.get("QuotaCode").and_then(Value::as_str);
-    let used = code.and_then(|code| used.get(code)).copied();
-    Some(Quota::new(name, limit, used))
+    Some((code.to_owned(), Quota::new(name, limit, None)))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ec2::types as sdk;
-use polycloud_core::compute::{Arch, Hardware, InstanceType, TypePage, TypeQuery};
+use polycloud_core::compute::{Arch, Hardware, InstanceType, Needs, TypePage, TypeQuery};
 use polycloud_core::page::PageToken;
 use polycloud_core::{Error, ErrorKind, Result};
 use tokio::sync::Mutex;
@@ -15,6 +15,10 @@ use super::list::{filter, next_page};
 
 /// How long what a region offers is taken to stay.
 const FRESH: Duration = Duration::from_secs(600);
+
+/// What is chosen if nothing is needed: the cheapest that boots every image that aliases name, and that new
+/// accounts have for nothing.
+const DEFAULTS: [&str; 2] = ["t3.micro", "t4g.micro"];
 
 /// So begin the tokens of listings.
 const MARK: &str = "ec2-type/";
@@ -35,6 +39,8 @@ struct Entry {
     kind: InstanceType,
     /// What is chosen first among types of one size: what is cheap, and what is not old.
     rank: (bool, bool),
+    /// Whether it is chosen only by its name: for its price, since it has accelerators or is a whole machine.
+    is_special: bool,
 }
 
 /// A page of types, smallest first. The first one costs a request for each hundred types of the region, and
@@ -52,7 +58,7 @@ pub(super) async fn page(
         }
         None => None,
     };
-    let all = matching(inner, query).await?;
+    let all = matching(inner, query, false).await?;
     let begin = match after {
         Some(after) => {
             let place = all.iter().position(|kind| kind.name == after);
@@ -70,7 +76,9 @@ pub(super) async fn page(
     Ok(TypePage::new(types, next))
 }
 
-/// The type that is asked for, or the smallest one that meets the needs.
+/// The type that is asked for, or the smallest one that meets the needs, without accelerators and not of
+/// bare metal. Among types of one size, those with burstable performance come first, which are cheapest, then
+/// those of the present hypervisor, then the first by name. What needs nothing gets one of [`DEFAULTS`].
 pub(super) async fn choose(
     inner: &Inner,
     hardware: &Hardware,
@@ -81,14 +89,23 @@ pub(super) async fn choose(
     match hardware {
         Hardware::Type(name) => named(inner, name).await,
         Hardware::Needs(needs) => {
-            let found = matching(inner, &query.with_needs(*needs)).await?.into_iter().next();
-            found.ok_or_else(|| {
-                Error::new(ErrorKind::NotFound)
-                    .with_message(format!("no instance type here has {needs:?}"))
-            })
+            let all = matching(inner, &query.with_needs(*needs), true).await?;
+            let default =
+                || DEFAULTS.iter().find_map(|name| all.iter().find(|it| it.name == *name));
+            let found = if (needs.vcpus, needs.memory_mib) == (0, 0) { default() } else { None };
+            found.or_else(|| all.first()).cloned().ok_or_else(|| none_has(needs, zone))
         }
         _ => Err(ErrorKind::Unsupported.into()),
     }
+}
+
+fn none_has(needs: &Needs, zone: Option<&str>) -> Error {
+    let Needs { vcpus, memory_mib, arch, .. } = *needs;
+    let arch = arch.map(|arch| format!(" of {arch}")).unwrap_or_default();
+    let place = zone.unwrap_or("the region");
+    let message =
+        format!("{place} has no instance type{arch} with {vcpus} vCPU and {memory_mib} MiB");
+    Error::new(ErrorKind::NotFound).with_message(message)
 }
 
 /// A type by its name, which need not be one of those that are chosen by need.
@@ -111,7 +128,7 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-')
 }
 
-async fn matching(inner: &Inner, query: &TypeQuery) -> Result<Vec<InstanceType>> {
+async fn matching(inner: &Inner, query: &TypeQuery, plain: bool) -> Result<Vec<InstanceType>> {
     let all = inner.catalogue.types(inner).await?;
     let zone = match &query.zone {
         Some(zone) => Some(inner.catalogue.zone(inner, zone).await?),
@@ -120,7 +137,8 @@ async fn matching(inner: &Inner, query: &TypeQuery) -> Result<Vec<InstanceType>>
     let is_there = |kind: &InstanceType| {
         kind.meets(&query.needs) && zone.as_ref().is_none_or(|names| names.contains(&kind.name))
     };
-    Ok(all.iter().map(|entry| &entry.kind).filter(|kind| is_there(kind)).cloned().collect())
+    let all = all.iter().filter(|entry| !(plain && entry.is_special)).map(|entry| &entry.kind);
+    Ok(all.filter(|kind| is_there(kind)).cloned().collect())
 }
 
 impl Catalogue {
@@ -216,5 +234,11 @@ fn entry(info: &sdk::InstanceTypeInfo) -> Option<Entry> {
     let kind = InstanceType::new(info.instance_type()?.as_str(), vcpus, memory, arch);
     let cheap = info.burstable_performance_supported() == Some(true);
     let new = info.hypervisor() == Some(&sdk::InstanceTypeHypervisor::Nitro);
-    Some(Entry { kind, rank: (!cheap, !new) })
+    let is_special = info.bare_metal() == Some(true)
+        || info.gpu_info().is_some()
+        || info.fpga_info().is_some()
+        || info.inference_accelerator_info().is_some()
+        || info.media_accelerator_info().is_some()
+        || info.neuron_info().is_some();
+    Some(Entry { kind, rank: (!cheap, !new), is_special })
 }

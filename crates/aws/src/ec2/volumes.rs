@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use aws_sdk_ec2::types as sdk;
 use polycloud_core::compute::{InstanceId, NewVolume, Snapshot, Volume, VolumeState, Volumes};
-use polycloud_core::{Error, ErrorKind, Result, ResultExt as _};
+use polycloud_core::{Error, ErrorKind, Outcome, Result, ResultExt as _};
 
 use super::instance::incomplete;
-use super::list::next_page;
+use super::list::{filter, next_page};
+use super::patience::CONSISTENCY;
 use super::{Ec2Compute, Inner, location, tags};
 use crate::PROVIDER;
 
@@ -26,12 +27,16 @@ impl Volumes for Ec2Compute {
     }
 
     async fn get(&self, id: &str) -> Result<Volume> {
-        let get = async { self.0.volume(&self.0.describe_volume(id).await?) };
+        let get = async {
+            let read = self.0.once_seen(id, || self.0.describe_volume(id)).await?;
+            self.0.volume(&read)
+        };
         get.await.during(PROVIDER, "get_volume", id)
     }
 
     async fn list(&self) -> Result<Vec<Volume>> {
-        self.0.volumes().await.during(PROVIDER, "list_volumes", self.0.region())
+        let list = self.0.complete("vol-", |volume: &Volume| &volume.id, || self.0.volumes());
+        list.await.during(PROVIDER, "list_volumes", self.0.region())
     }
 
     async fn attach(&self, id: &str, instance: &InstanceId) -> Result<()> {
@@ -43,14 +48,11 @@ impl Volumes for Ec2Compute {
     }
 
     async fn delete(&self, id: &str) -> Result<()> {
-        let delete = async {
+        let removed = self.0.removed(id, || {
             let request = self.0.caller.client().delete_volume().volume_id(id);
-            match self.0.caller.call("DeleteVolume", request.send()).await {
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-                deleted => deleted.map(drop),
-            }
-        };
-        delete.await.during(PROVIDER, "delete_volume", id)
+            self.0.caller.call("DeleteVolume", request.send())
+        });
+        removed.await.during(PROVIDER, "delete_volume", id)
     }
 
     async fn snapshot(&self, id: &str, name: &str) -> Result<Snapshot> {
@@ -58,7 +60,8 @@ impl Volumes for Ec2Compute {
     }
 
     async fn snapshots(&self) -> Result<Vec<Snapshot>> {
-        self.0.snapshots().await.during(PROVIDER, "list_snapshots", self.0.region())
+        let list = self.0.complete("snap-", |known: &Snapshot| &known.id, || self.0.snapshots());
+        list.await.during(PROVIDER, "list_snapshots", self.0.region())
     }
 
     async fn delete_snapshot(&self, id: &str) -> Result<()> {
@@ -72,8 +75,6 @@ impl Inner {
             Some(zone) => zone.clone(),
             None => location::first_zone(self).await?,
         };
-        let random = self.caller.random();
-        let token = format!("{:016x}{:016x}", random.next_u64(), random.next_u64());
         let own = tags::of(&volume.name, volume.owner.as_ref());
         let request = self
             .caller
@@ -84,10 +85,11 @@ impl Inner {
             // As with the disks of instances, one type is all kinds: see `launch`.
             .volume_type(sdk::VolumeType::Gp3)
             .set_snapshot_id(volume.snapshot.clone())
-            .client_token(token)
+            .client_token(self.draw_token())
             .tag_specifications(tags::specification(sdk::ResourceType::Volume, own));
         let answer = self.caller.call("CreateVolume", request.send()).await?;
         let id = answer.volume_id.ok_or_else(|| incomplete("a volume without an id"))?;
+        self.made(&id);
         let state = answer.state.as_ref().map_or(VolumeState::Pending, state);
         Ok(Volume::new(id, &*volume.name, volume.size_gib, state))
     }
@@ -128,34 +130,58 @@ impl Inner {
 
     async fn attach(&self, id: &str, instance: &InstanceId) -> Result<()> {
         let native = self.native(instance)?;
-        self.describe_volume(id).await?;
+        let mut tried = None;
+        loop {
+            let device = self.free_device(native).await?;
+            let attached = self.once_seen(id, || {
+                let request = self.caller.client().attach_volume().volume_id(id);
+                let request = request.instance_id(native).device(&device);
+                self.caller.call("AttachVolume", request.send())
+            });
+            match attached.await {
+                // Somebody else may have taken the device at the same time. Then another one is free.
+                Err(error)
+                    if error.kind() == ErrorKind::InvalidArgument
+                        && tried.as_ref() != Some(&device) =>
+                {
+                    if self.free_device(native).await? == device {
+                        return Err(error);
+                    }
+                    tried = Some(device);
+                }
+                attached => return attached.map(drop),
+            }
+        }
+    }
+
+    /// The first device name of an instance that nothing is attached as.
+    async fn free_device(&self, native: &str) -> Result<String> {
         let known = self.describe(native).await?;
-        let used: BTreeSet<_> = known
-            .block_device_mappings()
-            .iter()
-            .filter_map(|disk| disk.device_name()?.chars().last())
-            .collect();
-        let letter =
-            DEVICES.into_iter().find(|letter| !used.contains(letter)).ok_or_else(|| {
-                Error::new(ErrorKind::QuotaExceeded).with_message("the instance has no device left")
-            })?;
-        let request = self.caller.client().attach_volume().volume_id(id).instance_id(native);
-        let request = request.device(format!("/dev/sd{letter}"));
-        self.caller.call("AttachVolume", request.send()).await.map(drop)
+        let disks = known.block_device_mappings().iter();
+        let used: BTreeSet<_> = disks.filter_map(|disk| letter(disk.device_name()?)).collect();
+        let free = DEVICES.into_iter().find(|letter| !used.contains(letter));
+        free.map(|letter| format!("/dev/sd{letter}")).ok_or_else(|| {
+            Error::new(ErrorKind::QuotaExceeded).with_message("the instance has no device left")
+        })
     }
 
     async fn detach(&self, id: &str) -> Result<()> {
-        let known = self.describe_volume(id).await?;
-        if known.attachments().is_empty() {
-            return Ok(());
-        }
-        let request = self.caller.client().detach_volume().volume_id(id);
-        match self.caller.call("DetachVolume", request.send()).await {
-            // It was detached meanwhile, or is being detached.
+        let detached = self.once_seen(id, || {
+            let request = self.caller.client().detach_volume().volume_id(id);
+            self.caller.call("DetachVolume", request.send())
+        });
+        match detached.await {
+            // It is attached to nothing, or is being detached.
             Err(error) if error.kind() == ErrorKind::InvalidState => {
                 let now = self.describe_volume(id).await?;
                 let stays = |at: &sdk::VolumeAttachment| {
-                    !matches!(at.state(), Some(sdk::VolumeAttachmentState::Detaching))
+                    !matches!(
+                        at.state(),
+                        Some(
+                            sdk::VolumeAttachmentState::Detaching
+                                | sdk::VolumeAttachmentState::Detached
+                        )
+                    )
                 };
                 if now.attachments().iter().any(stays) { Err(error) } else { Ok(()) }
             }
@@ -164,14 +190,39 @@ impl Inner {
     }
 
     async fn snapshot(&self, id: &str, name: &str) -> Result<Snapshot> {
-        let own = tags::of(name, None);
-        let request = self.caller.client().create_snapshot().volume_id(id).description(name);
-        let request =
-            request.tag_specifications(tags::specification(sdk::ResourceType::Snapshot, own));
-        let answer = self.caller.call("CreateSnapshot", request.send()).await?;
-        let id = answer.snapshot_id.ok_or_else(|| incomplete("a snapshot without an id"))?;
-        let size = u32::try_from(answer.volume_size.unwrap_or_default()).unwrap_or_default();
-        Ok(Snapshot::new(id, name, size, answer.state == Some(sdk::SnapshotState::Completed)))
+        let (mut own, token) = (tags::of(name, None), self.draw_token());
+        own.push(tags::tag(tags::TOKEN, &token));
+        let answer = self.once_seen(id, || {
+            let request = self.caller.client().create_snapshot().volume_id(id).description(name);
+            let own = tags::specification(sdk::ResourceType::Snapshot, own.clone());
+            self.caller.call("CreateSnapshot", request.tag_specifications(own).send())
+        });
+        let snapshot = match answer.await {
+            Ok(answer) => {
+                let id =
+                    answer.snapshot_id.ok_or_else(|| incomplete("a snapshot without an id"))?;
+                let size = answer.volume_size.unwrap_or_default();
+                let ready = answer.state == Some(sdk::SnapshotState::Completed);
+                Snapshot::new(id, name, u32::try_from(size).unwrap_or_default(), ready)
+            }
+            Err(error) => self.made_snapshot(&token, error).await?,
+        };
+        self.made(&snapshot.id);
+        Ok(snapshot)
+    }
+
+    /// The snapshot of a request whose answer was lost.
+    async fn made_snapshot(&self, token: &str, error: Error) -> Result<Snapshot> {
+        if error.outcome() != Outcome::Unknown {
+            return Err(error);
+        }
+        let found = self.look(CONSISTENCY, || async {
+            let request = self.caller.client().describe_snapshots().owner_ids("self");
+            let request = request.filters(filter(format!("tag:{}", tags::TOKEN), [token]));
+            let answer = self.caller.call("DescribeSnapshots", request.send()).await?;
+            Ok(answer.snapshots().iter().find_map(snapshot))
+        });
+        found.await.ok().flatten().ok_or(error)
     }
 
     async fn snapshots(&self) -> Result<Vec<Snapshot>> {
@@ -180,13 +231,7 @@ impl Inner {
             let request = self.caller.client().describe_snapshots().owner_ids("self");
             let request = request.max_results(PAGE).set_next_token(next.take());
             let answer = self.caller.call("DescribeSnapshots", request.send()).await?;
-            all.extend(answer.snapshots().iter().filter_map(|from| {
-                let id = from.snapshot_id()?;
-                let name = tags::value(from.tags(), tags::NAME).unwrap_or(id);
-                let size = u32::try_from(from.volume_size().unwrap_or_default()).ok()?;
-                let ready = from.state() == Some(&sdk::SnapshotState::Completed);
-                Some(Snapshot::new(id, name, size, ready))
-            }));
+            all.extend(answer.snapshots().iter().filter_map(snapshot));
             match next_page(answer.next_token, &mut seen)? {
                 Some(token) => next = Some(token),
                 None => return Ok(all),
@@ -196,12 +241,27 @@ impl Inner {
 
     /// Deletes a snapshot. That it is gone is fine.
     pub(super) async fn remove_snapshot(&self, id: &str) -> Result<()> {
-        let request = self.caller.client().delete_snapshot().snapshot_id(id);
-        match self.caller.call("DeleteSnapshot", request.send()).await {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            deleted => deleted.map(drop),
-        }
+        let removed = self.removed(id, || {
+            let request = self.caller.client().delete_snapshot().snapshot_id(id);
+            self.caller.call("DeleteSnapshot", request.send())
+        });
+        removed.await
     }
+}
+
+/// The letter of a device, if it is named as disks are: `/dev/sdf`, `xvdf`.
+fn letter(device: &str) -> Option<char> {
+    let name = device.strip_prefix("/dev/").unwrap_or(device);
+    let rest = ["sd", "xvd", "hd"].iter().find_map(|start| name.strip_prefix(start))?;
+    rest.chars().next()
+}
+
+fn snapshot(from: &sdk::Snapshot) -> Option<Snapshot> {
+    let id = from.snapshot_id()?;
+    let name = tags::value(from.tags(), tags::NAME).unwrap_or(id);
+    let size = u32::try_from(from.volume_size().unwrap_or_default()).ok()?;
+    let ready = from.state() == Some(&sdk::SnapshotState::Completed);
+    Some(Snapshot::new(id, name, size, ready))
 }
 
 fn state(state: &sdk::VolumeState) -> VolumeState {
