@@ -12,7 +12,7 @@ use super::list::filter;
 use super::names::is_named;
 use super::patience::CONSISTENCY;
 use super::plan::Request;
-use super::removal::is_ending;
+use super::removal::{is_ending, unsure};
 use super::{Ec2Compute, Inner, image, tags, types, user_data};
 
 /// Client tokens that EC2 remembers of instances that were removed again, at most.
@@ -35,6 +35,7 @@ impl Ec2Compute {
         if request.is_given {
             let known = inner.find_by_token(&request.token).await?;
             if !known.is_empty() {
+                let known = inner.all_launched(&request, known).await?;
                 return inner.repeated(&request, known).await;
             }
         }
@@ -46,7 +47,7 @@ impl Ec2Compute {
         let instances = self.build(&plan).await?;
         let all = plan.names.len() == request.names.len();
         let shortfall = if all { ErrorKind::NoCapacity } else { ErrorKind::AlreadyExists };
-        inner.report(&request, instances, shortfall)
+        inner.report(&request, &instances, shortfall)
     }
 
     /// Makes all of it, or removes again what was made.
@@ -121,10 +122,13 @@ impl Ec2Compute {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             imported => imported,
         };
-        let is_unclear = |error: &Error| error.outcome() == Outcome::Unknown;
-        if imported.as_ref().err().is_none_or(is_unclear) {
+        let is_unclear = imported.as_ref().is_err_and(|error| error.outcome() == Outcome::Unknown);
+        if imported.is_ok() || is_unclear {
             let (own, key_pair) = (self.clone(), name.clone());
-            let remove = async move { own.0.delete_key_pair(&key_pair).await };
+            let remove = async move {
+                let deleted = own.0.delete_key_pair(&key_pair).await;
+                deleted.map_err(|error| if is_unclear { unsure(error) } else { error })
+            };
             ledger.note(ResourceRef::new(KEY_PAIR, name.clone()), remove).await?;
         }
         imported.map(|()| Some(name))
@@ -142,7 +146,11 @@ impl Ec2Compute {
                 if error.outcome() == Outcome::Unknown {
                     let (own, token) = (self.clone(), plan.request.token.clone());
                     let what = ResourceRef::new(INSTANCE, format!("with token {token}"));
-                    ledger.suspect(what, async move { own.0.terminate_by_token(&token).await });
+                    let count = plan.count;
+                    ledger.suspect(
+                        what,
+                        async move { own.0.terminate_by_token(&token, count).await },
+                    );
                 }
                 return Err(error);
             }
@@ -178,6 +186,24 @@ impl Inner {
         Ok((hardware, image))
     }
 
+    /// All instances that a create has launched, of which some are seen: those that were launched together
+    /// are not all seen at the same time.
+    async fn all_launched(
+        &self,
+        request: &Request<'_>,
+        mut known: Vec<sdk::Instance>,
+    ) -> Result<Vec<sdk::Instance>> {
+        let most = usize::try_from(request.count.max()).unwrap_or(usize::MAX);
+        let launched = known.iter().filter_map(super::instance::created).max();
+        let now = self.caller.now();
+        let age = launched.and_then(|at| now.duration_since(at).ok()).unwrap_or_default();
+        if known.len() < most && age < CONSISTENCY {
+            let window = CONSISTENCY.saturating_sub(age);
+            known = self.find_launched(&request.token, most, window).await?;
+        }
+        Ok(known)
+    }
+
     /// What a create that is repeated returns: what the first one has made, completed if it was not.
     async fn repeated(
         &self,
@@ -197,7 +223,7 @@ impl Inner {
             self.free_names(request).await?
         };
         let named = self.assign_names(request, &names, known).await?;
-        self.report(request, named, ErrorKind::NoCapacity)
+        self.report(request, &named, ErrorKind::NoCapacity)
     }
 
     /// Launches instances, or finds those that the token has launched already.
@@ -247,11 +273,11 @@ impl Inner {
     fn report(
         &self,
         request: &Request<'_>,
-        instances: Vec<(sdk::Instance, String)>,
+        instances: &[(sdk::Instance, String)],
         shortfall: ErrorKind,
     ) -> Result<CreateReport> {
         let mut all = Vec::with_capacity(instances.len());
-        for (from, name) in &instances {
+        for (from, name) in instances {
             let mut instance = self.instance(from)?;
             instance.name = name.parse()?;
             all.push(instance);

@@ -185,7 +185,7 @@ mod tests {
             let request = Request::new(&spec, count, &options, &random)?;
             Ok::<_, Error>(request.names.iter().map(ToString::to_string).collect::<Vec<_>>())
         };
-        assert_eq!(names(Count::exactly(1).unwrap()).unwrap(), [name.clone()]);
+        assert_eq!(names(Count::exactly(1).unwrap()).unwrap(), std::slice::from_ref(&name));
         let two = names(Count::new(1, 2).unwrap()).unwrap();
         assert_eq!(two, [format!("{name}-0"), format!("{name}-1")]);
         assert!(names(Count::new(1, 11).unwrap()).is_err());

@@ -1,5 +1,7 @@
 //! Taking back what a create has made.
 
+use std::time::Duration;
+
 use aws_sdk_ec2::primitives::Blob;
 use aws_sdk_ec2::types as sdk;
 use polycloud_core::compute::PublicKey;
@@ -12,6 +14,11 @@ use super::{Inner, tags};
 /// Whether an instance is terminated, or about to be.
 pub(super) fn is_ending(instance: &sdk::Instance) -> bool {
     matches!(native_word(instance), "shutting-down" | "terminated")
+}
+
+/// That what was to be removed may not even be there.
+pub(super) fn unsure(error: Error) -> Error {
+    error.with_outcome(Outcome::Unknown)
 }
 
 impl Inner {
@@ -31,21 +38,36 @@ impl Inner {
         Ok(())
     }
 
-    /// Terminates what a request has launched whose answer is lost.
-    pub(super) async fn terminate_by_token(&self, token: &str) -> Result<()> {
-        let found = self.look(CONSISTENCY, || async {
-            let found = self.find_by_token(token).await?;
-            Ok(Some(found).filter(|found| !found.is_empty()))
-        });
-        let Some(found) = found.await? else {
-            return Err(Error::new(ErrorKind::Unavailable)
-                .with_outcome(Outcome::Unknown)
-                .with_message("nothing is to be seen of what may have been launched"));
-        };
+    /// Terminates what a request has launched whose answer is lost: so many at least and at most.
+    pub(super) async fn terminate_by_token(&self, token: &str, count: (u32, u32)) -> Result<()> {
+        let (least, most) = (count.0, usize::try_from(count.1).unwrap_or(usize::MAX));
+        let found = self.find_launched(token, most, CONSISTENCY).await.map_err(unsure)?;
         for instance in found.iter().filter(|instance| !is_ending(instance)) {
             self.take_back(instance).await?;
         }
+        if u32::try_from(found.len()).is_ok_and(|found| found < least) {
+            return Err(Error::new(ErrorKind::Unavailable)
+                .with_outcome(Outcome::Unknown)
+                .with_message("not all is to be seen of what may have been launched"));
+        }
         Ok(())
+    }
+
+    /// What creates with a token have launched, as soon as so much is seen, or after a while.
+    pub(super) async fn find_launched(
+        &self,
+        token: &str,
+        most: usize,
+        window: Duration,
+    ) -> Result<Vec<sdk::Instance>> {
+        let all = self.look(window, || async {
+            let found = self.find_by_token(token).await?;
+            Ok(Some(found).filter(|found| found.len() >= most))
+        });
+        match all.await? {
+            Some(all) => Ok(all),
+            None => self.find_by_token(token).await,
+        }
     }
 
     /// Deletes a security group that was just made, which EC2 may not see yet.
@@ -70,7 +92,8 @@ impl Inner {
 
     /// Deletes the security group of a request whose answer is lost, if it was made.
     pub(super) async fn delete_group_by_name(&self, name: &str, token: &str) -> Result<()> {
-        match self.look(CONSISTENCY, || self.find_group(name, token)).await? {
+        let found = self.look(CONSISTENCY, || self.find_group(name, token)).await;
+        match found.map_err(unsure)? {
             Some(id) => self.delete_new_group(&id).await,
             None => Ok(()),
         }

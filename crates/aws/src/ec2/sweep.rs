@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_sdk_ec2::types as sdk;
-use polycloud_core::compute::{IntentId, Owner, Sweep, SweepOptions, SweepReport};
+use polycloud_core::compute::{Intent, IntentId, Owner, Sweep, SweepOptions, SweepReport};
 use polycloud_core::{Error, ErrorKind, ResourceRef, Result, ResultExt as _};
 
 use super::ledger::{GROUP, INSTANCE, KEY_PAIR, VOLUME};
@@ -16,6 +16,9 @@ use crate::PROVIDER;
 
 /// How long instances may take to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(900);
+
+/// Longer than a create can take.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// Instances of one request.
 const BATCH: usize = 100;
@@ -71,14 +74,15 @@ impl Inner {
         let is_old = |created: Option<SystemTime>| {
             let age = created.map(|at| now.duration_since(at).unwrap_or_default());
             // What nobody knows the age of is old unless somebody asks for an age.
-            age.map_or(options.older_than.is_zero(), |age| age >= options.older_than)
+            age.unwrap_or_default() >= options.older_than
         };
         let mut found = Found::default();
+        let intents = self.own_intents(options, now).await?;
         let owned = self.find(vec![by_owner(), filter("instance-state-name", LIVING)]).await?;
         let (old, young): (Vec<_>, Vec<_>) =
             owned.into_iter().partition(|instance| is_old(super::instance::created(instance)));
         found.instances = old;
-        self.add_intents(options, now, &mut found).await?;
+        self.add_intents(options, intents, &mut found).await?;
         let in_use: BTreeSet<_> =
             young.iter().filter_map(|young| tags::value(young.tags(), tags::GROUP)).collect();
         for group in self.owned_groups(by_owner()).await? {
@@ -111,28 +115,37 @@ impl Inner {
         Ok(found)
     }
 
-    /// Adds what creates of the owner have begun, as the journal tells, and listings may not show yet.
-    async fn add_intents(
+    /// The creates of the owner that were begun and not brought to an end, as the journal tells. Waits until
+    /// all that they have made can be seen.
+    async fn own_intents(
         &self,
         options: &SweepOptions,
         now: SystemTime,
+    ) -> Result<Vec<(IntentId, Intent)>> {
+        let Some(journal) = &self.journal else { return Ok(Vec::new()) };
+        let age = |intent: &Intent| now.duration_since(intent.started).unwrap_or_default();
+        let mut intents = journal.pending().await?;
+        intents.retain(|(_, intent)| {
+            intent.owner.as_ref() == Some(&options.owner)
+                && intent.scope == self.region()
+                && age(intent) >= options.older_than
+        });
+        if intents.iter().any(|(_, intent)| age(intent) < LONGEST) {
+            // The last thing that was made may be so new that nothing shows it, or only a part of it.
+            self.caller.clock().sleep(CONSISTENCY).await;
+        }
+        Ok(intents)
+    }
+
+    /// Adds what those creates have launched, however new it is.
+    async fn add_intents(
+        &self,
+        options: &SweepOptions,
+        intents: Vec<(IntentId, Intent)>,
         found: &mut Found,
     ) -> Result<()> {
-        let Some(journal) = &self.journal else { return Ok(()) };
-        for (id, intent) in journal.pending().await? {
-            let age = now.duration_since(intent.started).unwrap_or_default();
-            let is_own = intent.owner.as_ref() == Some(&options.owner)
-                && intent.scope == self.region()
-                && age >= options.older_than;
-            if !is_own {
-                continue;
-            }
-            let window = CONSISTENCY.saturating_sub(age);
-            let made = self.look(window, || async {
-                let made = self.find_by_token(&intent.token).await?;
-                Ok(Some(made).filter(|made| !made.is_empty()))
-            });
-            for instance in made.await?.unwrap_or_default() {
+        for (id, intent) in intents {
+            for instance in self.find_by_token(&intent.token).await? {
                 let is_own = tags::owner(instance.tags()).as_ref() == Some(&options.owner);
                 let is_new = |known: &sdk::Instance| known.instance_id() != instance.instance_id();
                 let ended = super::instance::native_word(&instance) == "terminated";

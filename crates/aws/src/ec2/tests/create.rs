@@ -48,9 +48,9 @@ fn before() -> Vec<Answer> {
 fn launched_tags(asked: &Asked, name: &str) -> String {
     let value = |key: &str| {
         let keys = (1..30).map(|n| format!("TagSpecification.1.Tag.{n}"));
-        let found = keys.filter(|at| asked.value(&format!("{at}.Key")).as_deref() == Some(key));
-        let values = found.filter_map(|at| asked.value(&format!("{at}.Value")));
-        values.last()
+        let mut found =
+            keys.filter(|at| asked.value(&format!("{at}.Key")).as_deref() == Some(key));
+        found.find_map(|at| asked.value(&format!("{at}.Value")))
     };
     let keys = ["polycloud-token", "polycloud-spec", "polycloud-owner", "polycloud-group"];
     let items = keys.iter().filter_map(|key| Some((*key, value(key)?)));
