@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --example vm_lifecycle
-//! cargo run --features aws-ec2 --example vm_lifecycle -- ec2://eu-west-1 --image ubuntu:24.04 --type t3.micro
+//! cargo run --features aws --example vm_lifecycle -- ec2://eu-west-1 --image ubuntu:24.04 --type t3.micro
 //! ```
 //!
 //! However it ends, by an error or by Ctrl-C, it leaves nothing behind.

@@ -6,7 +6,7 @@
 //! cargo run -p polycloud-examples --example mapreduce -- --workers 8 --input ~/texts
 //! cargo run -p polycloud-examples --example mapreduce -- --kill-one
 //! cargo run -p polycloud-examples --example mapreduce -- --store file:///data/bucket --compute local:
-//! cargo run -p polycloud-examples --features aws-s3,aws-ec2 --release --example mapreduce -- \
+//! cargo run -p polycloud-examples --features aws --release --example mapreduce -- \
 //!     --store s3://bucket?region=eu-west-1 --compute ec2://eu-west-1 --identity workers
 //! ```
 //!

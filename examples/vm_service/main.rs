@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --example vm_service
-//! cargo run --features aws-ec2 --example vm_service -- --compute ec2://eu-west-1
+//! cargo run --features aws --example vm_service -- --compute ec2://eu-west-1
 //! curl -i localhost:8080/instances -H 'content-type: application/json' -H 'idempotency-key: 1' -d '{"name": "web-1"}'
 //! curl -i localhost:8080/instances
 //! curl -i localhost:8080/instances/ID

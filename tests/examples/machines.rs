@@ -15,7 +15,8 @@ fn tells_a_life(output: &str) {
     let lines: Vec<&str> = output.lines().collect();
     assert_eq!(lines.len(), 5, "{output}");
     for (line, text) in lines.iter().zip([
-        " is pending",
+        // Pending, or running already.
+        ", is ",
         "it is running at ",
         "it is stopped",
         "it is running again, at ",
@@ -132,7 +133,9 @@ fn serves(mut service: Running) {
     assert_eq!(get("/nowhere").status, 404);
     assert_eq!(get("/instances/nonsense").status, 400);
     assert_eq!(ask(address, "PUT", "/instances", "", "").status, 405);
-    let unknown = get(&format!("/instances/{}", id.replace(|c: char| c.is_ascii_digit(), "0")));
+    let (scope, native) = id.rsplit_once('/').unwrap();
+    let native = native.replace(|c: char| c.is_ascii_digit(), "0");
+    let unknown = get(&format!("/instances/{scope}/{native}"));
     assert_eq!(unknown.status, 404, "{}", unknown.body);
     assert_eq!(unknown.body["error"]["kind"], "not found");
 
