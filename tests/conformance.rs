@@ -50,6 +50,16 @@ async fn ec2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ec2_hibernating() {
+    let harness: Arc<dyn Harness> = Arc::new(Ec2::hibernating().await.unwrap());
+    // The emulator ends what runs on an instance that hibernates, so that it cannot be watched to go on.
+    let selection = Selection::default().with_name("state/").with_name("suspended");
+    let report = run(harness, &selection).await;
+    println!("{report}");
+    assert!(report.is_success(), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn memory_layered() {
     conforms(Layered::new(Memory::new())).await;
 }

@@ -34,6 +34,18 @@ impl Ec2 {
     /// # Errors
     /// Those of starting the emulator.
     pub async fn new() -> Result<Self> {
+        Self::open(Ec2Config::new(REGION)).await
+    }
+
+    /// One whose instances are created so that they can be suspended.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub async fn hibernating() -> Result<Self> {
+        Self::open(Ec2Config::new(REGION).with_hibernation(true)).await
+    }
+
+    async fn open(config: Ec2Config) -> Result<Self> {
         let time = EmulatorClock::manual(SystemTime::UNIX_EPOCH + BEGIN);
         let builder = Emulator::builder().clock(time.clone()).run_user_data(true);
         let emulator = builder.start().await.map_err(|error| {
@@ -43,7 +55,7 @@ impl Ec2 {
         })?;
         let clock: Arc<dyn Clock> = Arc::new(FastClock::new(time));
         let account = emulator.credentials();
-        let config = Ec2Config::new(REGION)
+        let config = config
             .with_endpoint(emulator.ec2_url())
             .with_credentials(&*account.access_key, &*account.secret_key);
         let session = Session::new().with_clock(Arc::clone(&clock));

@@ -157,6 +157,7 @@ impl Ec2Compute {
         };
         for instance in &instances {
             let native = instance.instance_id().unwrap_or_default();
+            self.0.made(native);
             let what = ResourceRef::new(INSTANCE, self.0.id(native)?.to_string());
             let (own, instance) = (self.clone(), instance.clone());
             ledger.suspect(what, async move { own.0.take_back(&instance).await });

@@ -15,8 +15,11 @@ const HIBERNATED: &str = "Client.UserInitiatedHibernate";
 impl Inner {
     /// Reads one instance.
     pub(super) async fn describe(&self, native: &str) -> Result<sdk::Instance> {
-        let request = self.caller.client().describe_instances().instance_ids(native);
-        let answer = self.caller.call("DescribeInstances", request.send()).await?;
+        let answer = self.once_seen(native, || {
+            let request = self.caller.client().describe_instances().instance_ids(native);
+            self.caller.call("DescribeInstances", request.send())
+        });
+        let answer = answer.await?;
         let mut all = answer.reservations.into_iter().flatten();
         let found = all.find_map(|reservation| {
             let mut all = reservation.instances.into_iter().flatten();

@@ -33,7 +33,8 @@ impl Inner {
                     .with_message(format!("it does not belong to {only}")));
             }
         }
-        match self.terminate_all(&[native.to_owned()]).await {
+        let ids = [native.to_owned()];
+        match self.once_seen(native, || self.terminate_all(&ids)).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             terminated => terminated?,
         }
