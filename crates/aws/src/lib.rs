@@ -5,7 +5,23 @@
 //!
 #![cfg_attr(
     feature = "ec2",
-    doc = "[`Ec2Compute`] is Amazon EC2 in one region, opened by an [`Ec2Config`], or as `ec2://eu-west-1`."
+    doc = "[`Ec2Compute`] is Amazon EC2 in one region, opened by an [`Ec2Config`], or as `ec2://eu-west-1`. It has
+all facets of a `Compute` but prices: key pairs, volumes, networks, firewalls, images, console, quotas,
+resizing, and sweeping up what a killed program left.
+
+```no_run
+use polycloud_aws::{Ec2Config, Session};
+use polycloud_core::compute::{Compute, CreateOptions, InstanceName, InstanceSpec};
+
+# async fn run() -> polycloud_core::Result<()> {
+let compute = Ec2Config::new(\"eu-west-1\").open(&Session::new()).await?;
+// A t3.micro with Debian in the default network, closed to the outside.
+let spec = InstanceSpec::new(InstanceName::new(\"web-1\")?);
+let instance = compute.create(&spec, &CreateOptions::default()).await?;
+println!(\"{}\", instance.id);
+# Ok(())
+# }
+```"
 )]
 
 #[cfg(feature = "admin")]

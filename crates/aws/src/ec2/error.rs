@@ -100,7 +100,21 @@ pub(super) fn no_default_network() -> Cow<'static, str> {
         .into()
 }
 
+/// The IAM actions that a request needs, as in `docs/providers/aws.md`.
 fn permission(operation: &str) -> String {
+    // What is made is tagged by the same request.
+    match operation {
+        "RunInstances" => {
+            return "ec2:RunInstances, ec2:CreateTags, and with an identity iam:PassRole".into();
+        }
+        "CreateImage"
+        | "CreateKeyPair"
+        | "CreateSecurityGroup"
+        | "CreateSnapshot"
+        | "CreateVolume"
+        | "ImportKeyPair" => return format!("ec2:{operation} and ec2:CreateTags"),
+        _ => {}
+    }
     let service = match operation {
         "GetParameter" | "GetParameters" => "ssm",
         "ListServiceQuotas" => "servicequotas",

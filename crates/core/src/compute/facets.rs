@@ -73,7 +73,7 @@ pub trait Volumes: fmt::Debug + Send + Sync {
     /// Lists all volumes. One request a page.
     async fn list(&self) -> Result<Vec<Volume>>;
 
-    /// Attaches a volume to an instance of the same zone. One request.
+    /// Attaches a volume to an instance of the same zone. One to two requests.
     ///
     /// # Errors
     /// `NotFound`; `InvalidState` if it is attached already.
@@ -293,7 +293,7 @@ impl FirewallInfo {
 #[async_trait]
 pub trait Images: fmt::Debug + Send + Sync {
     /// Makes an image of an instance's disk. A running instance may be stopped for it, unless the
-    /// backend's documentation says that it is not. One request.
+    /// backend's documentation says that it is not. One to two requests.
     ///
     /// # Errors
     /// `NotFound`; `AlreadyExists`.
@@ -302,7 +302,8 @@ pub trait Images: fmt::Debug + Send + Sync {
     /// Lists the account's own images. One request a page.
     async fn list(&self) -> Result<Vec<Image>>;
 
-    /// Deletes an image and its snapshots. Deleting what is not there succeeds. One to two requests.
+    /// Deletes an image and its snapshots. Deleting what is not there succeeds. One to two requests, and
+    /// one for each disk.
     async fn delete(&self, id: &str) -> Result<()>;
 }
 
@@ -383,7 +384,8 @@ impl Quota {
 /// Changing the hardware of an instance.
 #[async_trait]
 pub trait Resize: fmt::Debug + Send + Sync {
-    /// Gives a stopped instance other hardware. One request.
+    /// Gives a stopped instance other hardware. One to three requests, and those of finding a type by
+    /// need.
     ///
     /// # Errors
     /// `NotFound`, also of the type; `InvalidState` unless it is stopped.

@@ -222,6 +222,7 @@ fn refusals_in_json_are_read() {
 fn what_newcomers_meet_says_what_to_do() {
     for (status, code, advice) in [
         (403, "UnauthorizedOperation", "ec2:RunInstances"),
+        (403, "UnauthorizedOperation", "iam:PassRole"),
         (401, "AuthFailure", "AWS_ACCESS_KEY_ID"),
         (401, "OptInRequired", "switched on"),
         (400, "RequestExpired", "clock"),

@@ -3,6 +3,7 @@
 mod config;
 mod create;
 mod errors;
+mod facets;
 mod lifecycle;
 mod wire;
 
