@@ -36,7 +36,9 @@ impl Ec2Compute {
             let known = inner.find_by_token(&request.token).await?;
             if !known.is_empty() {
                 let known = inner.all_launched(&request, known).await?;
-                return inner.repeated(&request, known).await;
+                if !inner.is_undone(&request, &known)? {
+                    return inner.repeated(&request, known).await;
+                }
             }
         }
         let names = inner.free_names(&request).await?;
@@ -203,6 +205,28 @@ impl Inner {
             known = self.find_launched(&request.token, most, window).await?;
         }
         Ok(known)
+    }
+
+    /// Whether instances are what a create has taken back again. Fewer than it needs were never launched.
+    ///
+    /// It fails if a part of them lives: they may be in use, so that they are not for this create to remove.
+    fn is_undone(&self, request: &Request<'_>, known: &[sdk::Instance]) -> Result<bool> {
+        let least = usize::try_from(request.count.min()).unwrap_or(usize::MAX);
+        if known.len() >= least {
+            return Ok(false);
+        }
+        let mut left = Vec::new();
+        for instance in known.iter().filter(|instance| !is_ending(instance)) {
+            let id = self.id(instance.instance_id().unwrap_or_default())?;
+            left.push(ResourceRef::new(INSTANCE, id.to_string()));
+        }
+        if left.is_empty() {
+            return Ok(true);
+        }
+        Err(Error::new(ErrorKind::InvalidState)
+            .with_message("only a part is left of what was created by this token")
+            .with_outcome(Outcome::Applied)
+            .with_leaked(left))
     }
 
     /// What a create that is repeated returns: what the first one has made, completed if it was not.

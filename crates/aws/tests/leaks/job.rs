@@ -35,6 +35,7 @@ pub(crate) enum End {
     Failed {
         outcome: Outcome,
         leaked: Vec<ResourceRef>,
+        #[allow(dead_code, reason = "it is for those who read what went wrong")]
         text: String,
     },
     /// The caller went before it ended.

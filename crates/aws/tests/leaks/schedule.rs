@@ -108,10 +108,9 @@ impl Play {
             self.line(format!("{job:?}"));
             self.records.push(Record::new(job));
         }
-        let visible = Duration::from_millis(self.one_of(&[0, 0, 500, 2_000, 5_000]));
-        let unseen = self.one_of(&[0, 0, 1, 2]);
-        self.lab.ec2().lag_drawn(self.random.next_u64(), visible, unseen);
-        self.line(format!("lag: {visible:?}, {unseen} reads"));
+        let visible = Duration::from_millis(self.one_of(&[0, 0, 500, 2_000, 5_000, 20_000]));
+        self.lab.ec2().lag_drawn(self.random.next_u64(), visible, 0);
+        self.line(format!("lag: {visible:?}"));
         self.draw_limits();
         self.draw_rules();
         let rates = self.draw_rates();
@@ -360,7 +359,6 @@ impl Play {
         self.lab.emulator.faults().clear();
         self.lab.ec2().unlimited_capacity();
         self.lab.pass(Duration::from_secs(self.one_of(&[700, 3_000, 7_200]))).await;
-        self.lab.catch_up().await;
         let unowned = self.unowned();
         let client = self.lab.client(self.random.next_u64()).await;
         let swept = self.sweep(&client, None).await.unwrap();

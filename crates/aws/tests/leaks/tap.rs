@@ -51,7 +51,6 @@ pub(crate) struct Tap {
 #[derive(Default)]
 struct State {
     cut: Option<(Option<&'static str>, u64, Moment)>,
-    operations: Vec<String>,
 }
 
 impl Tap {
@@ -93,11 +92,6 @@ impl Tap {
         result
     }
 
-    /// The operations that were asked for so far.
-    pub(crate) fn operations(&self) -> Vec<String> {
-        self.state().operations.clone()
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
@@ -105,7 +99,6 @@ impl Tap {
     /// Whether the caller goes at this request.
     fn turn(&self, operation: &str) -> Option<Moment> {
         let mut state = self.state();
-        state.operations.push(operation.to_owned());
         let (wanted, left, moment) = state.cut.as_mut()?;
         if wanted.is_some_and(|wanted| wanted != operation) {
             return None;
