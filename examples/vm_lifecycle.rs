@@ -56,7 +56,7 @@ async fn run(args: Args) -> Result<()> {
     let compute = polycloud::open_compute(&args.compute).await?;
     let unique = format!("vm-lifecycle-{:08x}", SystemRandom.next_u64() >> 32);
     let name = args.name.map_or_else(|| InstanceName::new(unique.as_str()), Ok)?;
-    let mut spec = InstanceSpec::new(name);
+    let mut spec = InstanceSpec::new(name).with_public_ip(true);
     if let Some(image) = args.image {
         spec = spec.with_image(image);
     }
@@ -101,7 +101,7 @@ async fn live(compute: &dyn Compute, instance: &Instance) -> Result<()> {
 }
 
 fn address(instance: Option<&Instance>) -> String {
-    let ip = instance.and_then(Instance::ip);
+    let ip = instance.and_then(|instance| instance.public_ips.first());
     ip.map_or_else(|| "no public address".to_owned(), |ip| ip.to_string())
 }
 
