@@ -129,14 +129,21 @@ impl Last {
         if kept.get(..length).is_some_and(|same| same.ends_with(&self.tail)) {
             return self.base;
         }
+        // What is kept may be cut at a line or a character, and be a little less than the most. A short tail
+        // is found by chance, unless there is as much as there can be.
+        if self.tail.len() == TAIL || kept.len() >= KEPT {
+            let found = kept.windows(self.tail.len().max(1)).position(|part| part == self.tail);
+            let known = found.map(|at| (at + self.tail.len()) as u64);
+            if let Some(base) = known.and_then(|known| self.end.checked_sub(known)) {
+                return base;
+            }
+        }
         if kept.len() < KEPT {
-            // Nothing was dropped, and yet it is not what it was: the instance has booted again.
+            // It is not what it was, and nothing of that is left: the instance has booted again.
             return self.end;
         }
-        let found = kept.windows(self.tail.len().max(1)).position(|part| part == self.tail);
-        let known = found.map(|at| (at + self.tail.len()) as u64);
         // Between this one and that, there was more than is kept.
-        known.and_then(|known| self.end.checked_sub(known)).unwrap_or(self.end.saturating_add(1))
+        self.end.saturating_add(1)
     }
 }
 
@@ -164,6 +171,14 @@ mod tests {
         assert_eq!(place(&last(log(0..6_000))), begin + 500 * 13);
         // So much in between that nothing is left of what was known.
         assert_eq!(place(&last(log(0..20_000))), 8 + 6_000 * 13 + 1);
+    }
+
+    #[test]
+    fn an_output_that_is_cut_at_a_line_goes_on() {
+        let consoles = Consoles::default();
+        let place = |kept: &[u8]| consoles.place("i-1", consoles.ticket(), kept);
+        assert_eq!((place(&log(0..5_000)), place(&log(20..5_040))), (0, 20 * 13));
+        assert_eq!(place(&log(0..10)), 5_040 * 13, "another boot");
     }
 
     #[test]

@@ -103,7 +103,7 @@ async fn by_alias(inner: &Inner, alias: &str, arch: Arch) -> Result<ResolvedImag
     let unknown = || missing(&format!("no image is known by {alias:?}"));
     let (os, version) = alias.split_once(':').ok_or_else(unknown)?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'.';
-    if !version.bytes().all(plain) || version.len() > 32 {
+    if !version.bytes().all(plain) || !(1..=32).contains(&version.len()) {
         return Err(unknown());
     }
     let publisher =

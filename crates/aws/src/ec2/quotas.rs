@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use aws_sdk_ec2::types as sdk;
 use polycloud_core::compute::{Quota, Quotas};
 use polycloud_core::{ErrorKind, Result, ResultExt as _};
 use serde_json::{Value, json};
@@ -18,6 +19,9 @@ const ON_DEMAND: &str = "L-1216C47A";
 /// The same for spot instances.
 const SPOT: &str = "L-34B43A08";
 const ORDINARY: [char; 9] = ['a', 'c', 'd', 'h', 'i', 'm', 'r', 't', 'z'];
+/// Families that begin with such a letter, and have quotas of their own
+/// (<https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-on-demand-instances.html>).
+const APART: [&str; 5] = ["dl", "hpc", "inf", "mac", "trn"];
 
 /// The quotas of EC2 as Service Quotas tells them; of processors of ordinary instances also how many are in
 /// use.
@@ -74,18 +78,24 @@ impl Inner {
         let mut used = BTreeMap::from([(ON_DEMAND, 0.0), (SPOT, 0.0)]);
         for instance in &running {
             let name = instance.instance_type().map(|kind| kind.as_str()).unwrap_or_default();
-            if !name.starts_with(ORDINARY) {
+            if !is_ordinary(name) {
                 continue;
             }
             let cpu = instance.cpu_options();
             let count = |n: Option<i32>| f64::from(n.unwrap_or_default());
             let processors = count(cpu.and_then(|cpu| cpu.core_count()))
                 * count(cpu.and_then(|cpu| cpu.threads_per_core()));
-            let code = if instance.instance_lifecycle().is_some() { SPOT } else { ON_DEMAND };
+            let is_spot = instance.instance_lifecycle() == Some(&sdk::InstanceLifecycleType::Spot);
+            let code = if is_spot { SPOT } else { ON_DEMAND };
             *used.entry(code).or_default() += processors;
         }
         Ok(used)
     }
+}
+
+/// Whether instances of a type count to the quota of ordinary ones.
+fn is_ordinary(name: &str) -> bool {
+    name.starts_with(ORDINARY) && !APART.iter().any(|family| name.starts_with(family))
 }
 
 /// A limit and its code.
@@ -94,4 +104,35 @@ fn described(quota: &Value) -> Option<(String, Quota)> {
     let name = quota.get("QuotaName")?.as_str()?;
     let limit = quota.get("Value")?.as_f64()?;
     Some((code.to_owned(), Quota::new(name, limit, None)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accelerators_and_whole_machines_have_other_quotas() {
+        for name in [
+            "t3.micro",
+            "m7i.large",
+            "c5.metal",
+            "i4i.large",
+            "im4gn.large",
+            "d3en.large",
+            "h1.2xlarge",
+        ] {
+            assert!(is_ordinary(name), "{name}");
+        }
+        for name in [
+            "inf2.xlarge",
+            "trn1.2xlarge",
+            "dl1.24xlarge",
+            "hpc7a.12xlarge",
+            "mac2.metal",
+            "g5.xlarge",
+            "",
+        ] {
+            assert!(!is_ordinary(name), "{name}");
+        }
+    }
 }

@@ -87,7 +87,10 @@ impl Inner {
             .set_snapshot_id(volume.snapshot.clone())
             .client_token(self.draw_token())
             .tag_specifications(tags::specification(sdk::ResourceType::Volume, own));
-        let answer = self.caller.call("CreateVolume", request.send()).await?;
+        let source = volume.snapshot.as_deref().unwrap_or_default();
+        let answer =
+            self.once_seen(source, || self.caller.call("CreateVolume", request.clone().send()));
+        let answer = answer.await?;
         let id = answer.volume_id.ok_or_else(|| incomplete("a volume without an id"))?;
         self.made(&id);
         let state = answer.state.as_ref().map_or(VolumeState::Pending, state);

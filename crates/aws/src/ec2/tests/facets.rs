@@ -147,7 +147,7 @@ async fn an_alias_is_searched_by_name_where_parameters_cannot_be_read() {
     }
     // Nothing is asked for what no publisher can have.
     let (compute, script) = region([]).await;
-    for alias in ["debian:1*", "debian", "nobody:1", "ubuntu:24.04/../x"] {
+    for alias in ["debian:1*", "debian", "debian:", "nobody:1", "ubuntu:24.04/../x"] {
         let alias = ImageSelector::Alias(alias.into());
         let error = compute.resolve_image(&alias, Arch::X86_64).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound, "{alias:?}");
@@ -300,6 +300,25 @@ async fn what_was_just_made_is_waited_for_and_nothing_else() {
     let (compute, script) = region([missing()]).await;
     let error = compute.volumes().unwrap().get("vol-1").await.unwrap_err();
     assert_eq!((error.kind(), script.actions().len()), (ErrorKind::NotFound, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_is_made_of_a_snapshot_that_is_not_seen_yet() {
+    let snapshot = answered("CreateSnapshot", "<snapshotId>snap-1</snapshotId>");
+    let missing = || refused(400, "InvalidSnapshot.NotFound");
+    let made = answered("CreateVolume", "<volumeId>vol-2</volumeId><status>creating</status>");
+    let (compute, script) = region([snapshot, missing(), made, missing()]).await;
+    let volumes = compute.volumes().unwrap();
+    let mut new = NewVolume::new("copy", 1);
+    new.zone = Some("eu-west-1a".into());
+    new.snapshot = Some(volumes.snapshot("vol-1", "backup").await.unwrap().id);
+    assert_eq!(volumes.create(&new).await.unwrap().id, "vol-2");
+    let tokens: Vec<_> = script.asked()[1..].iter().map(|it| it.value("ClientToken")).collect();
+    assert!(tokens[0].is_some() && tokens[0] == tokens[1], "{tokens:?}");
+    // Of a snapshot that somebody else has made nothing is waited for.
+    new.snapshot = Some("snap-2".into());
+    let error = volumes.create(&new).await.unwrap_err();
+    assert_eq!((error.kind(), script.actions().len()), (ErrorKind::NotFound, 4));
 }
 
 #[tokio::test]
