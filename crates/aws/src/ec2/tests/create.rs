@@ -48,8 +48,7 @@ fn before() -> Vec<Answer> {
 fn launched_tags(asked: &Asked, name: &str) -> String {
     let value = |key: &str| {
         let keys = (1..30).map(|n| format!("TagSpecification.1.Tag.{n}"));
-        let mut found =
-            keys.filter(|at| asked.value(&format!("{at}.Key")).as_deref() == Some(key));
+        let mut found = keys.filter(|at| asked.value(&format!("{at}.Key")).as_deref() == Some(key));
         found.find_map(|at| asked.value(&format!("{at}.Value")))
     };
     let keys = ["polycloud-token", "polycloud-spec", "polycloud-owner", "polycloud-group"];
