@@ -1,14 +1,17 @@
 //! What belongs to others, and must stay as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use polycloud_core::compute::Arch;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use polycloud_core::compute::{
-    CreateOptions, Hardware, ImageSelector, IngressRule, InstanceName, InstanceSpec, Owner,
+    Arch, CreateOptions, Hardware, ImageSelector, IngressRule, InstanceName, InstanceSpec, Owner,
     Protocol,
 };
 use polycloud_emulator::Ec2Resource;
 
+use crate::job::public_key;
 use crate::lab::{Client, Lab};
 use crate::plain::element;
 
@@ -29,7 +32,7 @@ impl Bystanders {
             others(lab, owner, &image).await;
         }
         // Everything has come to rest.
-        lab.pass(std::time::Duration::from_secs(120)).await;
+        lab.pass(Duration::from_secs(120)).await;
         lab.catch_up().await;
         let resources = lab.inventory();
         let ids: BTreeSet<_> = resources.iter().map(|resource| resource.id.as_str()).collect();
@@ -95,7 +98,9 @@ async fn others(lab: &Lab, owner: Option<&str>, image: &str) {
     };
     let group = [("GroupName", name.as_str()), ("GroupDescription", "of others")];
     ask("CreateSecurityGroup", "security-group", group.to_vec()).await;
-    ask("CreateKeyPair", "key-pair", vec![("KeyName", &name)]).await;
+    let material = STANDARD.encode(public_key().as_str());
+    let key = vec![("KeyName", name.as_str()), ("PublicKeyMaterial", &material)];
+    ask("ImportKeyPair", "key-pair", key).await;
     let volume = vec![("AvailabilityZone", "us-east-1a"), ("Size", "1")];
     ask("CreateVolume", "volume", volume).await;
     let instance = vec![

@@ -132,7 +132,7 @@ impl Job {
 }
 
 /// A key that EC2 takes.
-fn public_key() -> PublicKey {
+pub(crate) fn public_key() -> PublicKey {
     let mut blob = Vec::new();
     for part in [b"ssh-ed25519".as_slice(), &[7; 32]] {
         blob.extend(u32::try_from(part.len()).unwrap().to_be_bytes());
