@@ -34,6 +34,9 @@ impl Ec2Compute {
         let request = Request::new(spec, count, options, &**inner.caller.random())?;
         if request.is_given {
             let known = inner.find_by_token(&request.token).await?;
+            if known.iter().any(|made| !request.launched(made)) {
+                return Err(ErrorKind::IdempotencyMismatch.into());
+            }
             if !known.is_empty() {
                 let known = inner.all_launched(&request, known).await?;
                 if !inner.is_undone(&request, &known)? {
@@ -235,9 +238,6 @@ impl Inner {
         request: &Request<'_>,
         mut known: Vec<sdk::Instance>,
     ) -> Result<CreateReport> {
-        if known.iter().any(|made| tags::value(made.tags(), tags::SPEC) != Some(&request.digest)) {
-            return Err(ErrorKind::IdempotencyMismatch.into());
-        }
         known.sort_by_key(|instance| instance.ami_launch_index());
         if user_data::paired_key(request.spec).is_some() {
             self.delete_key_pair(&request.child_name()).await?;
@@ -287,10 +287,9 @@ impl Inner {
             let found = self.find(vec![filter("client-token", [client_token])]).await?;
             Ok(Some(found).filter(|found| !found.is_empty()))
         });
-        let same =
-            |made: &sdk::Instance| tags::value(made.tags(), tags::SPEC) == Some(&request.digest);
+        let fits = |made: &sdk::Instance| request.launched(made) || is_ending(made);
         match found.await {
-            Ok(Some(found)) if found.iter().all(|made| same(made) || is_ending(made)) => Ok(found),
+            Ok(Some(found)) if found.iter().all(fits) => Ok(found),
             _ => Err(error),
         }
     }

@@ -1,11 +1,14 @@
 //! What a create is going to ask for, decided before anything is made.
 
+use aws_sdk_ec2::types as sdk;
 use polycloud_core::clock::Random;
 use polycloud_core::compute::{
     Count, CreateOptions, IdempotencyToken, InstanceName, InstanceSpec, Owner, UserData,
 };
 use polycloud_core::{Error, Result};
 use sha2::{Digest as _, Sha256};
+
+use super::tags;
 
 /// A create: what was asked for, and by which token it is found again.
 #[derive(Debug)]
@@ -61,6 +64,11 @@ impl<'a> Request<'a> {
         hash.update(self.token.as_bytes());
         hash.update(attempt.to_be_bytes());
         short_hex(&hash.finalize())
+    }
+
+    /// Whether an instance was launched for exactly this.
+    pub(super) fn launched(&self, instance: &sdk::Instance) -> bool {
+        tags::value(instance.tags(), tags::SPEC) == Some(&self.digest)
     }
 }
 
