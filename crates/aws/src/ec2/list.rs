@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ec2::types as sdk;
-use polycloud_core::compute::{Instance, InstanceFilter, InstancePage, InstanceState, Owner};
+use polycloud_core::compute::{InstanceFilter, InstancePage, InstanceState, Owner};
 use polycloud_core::page::PageToken;
 use polycloud_core::{Error, Result};
 
@@ -14,6 +14,9 @@ use super::{Inner, instance};
 const LEAST: u32 = 5;
 /// Most instances of a page of EC2.
 const MOST: u32 = 1_000;
+
+/// Most values of a filter.
+const VALUES: usize = 200;
 
 /// States of instances that are not terminated.
 pub(super) const LIVING: [&str; 5] = ["pending", "running", "shutting-down", "stopping", "stopped"];
@@ -26,29 +29,35 @@ impl Inner {
         token: Option<&PageToken>,
     ) -> Result<InstancePage> {
         self.capabilities.check(filter)?;
-        let at = token.map_or_else(|| Ok(Position::default()), Position::parse)?;
-        let Some(filters) = filters(filter) else { return Ok(InstancePage::default()) };
+        let mut at = token.map_or_else(|| Ok(Position::default()), Position::parse)?;
+        let Some(mut filters) = filters(filter) else { return Ok(InstancePage::default()) };
         let size = filter.page_size.unwrap_or(MOST).clamp(1, MOST);
-        let request = self.caller.client().describe_instances().set_filters(Some(filters));
-        let request = request.set_next_token(at.page.clone());
-        let request = request.max_results(i32::try_from(size.max(LEAST)).unwrap_or(i32::MAX));
+        let most = usize::try_from(size).unwrap_or(usize::MAX);
+        let is_rest = !at.rest.is_empty();
+        let request = self.caller.client().describe_instances();
+        let request = if is_rest {
+            let later = at.rest.split_off(at.rest.len().min(most).min(VALUES));
+            filters.push(self::filter("instance-id", std::mem::replace(&mut at.rest, later)));
+            request.max_results(i32::try_from(MOST).unwrap_or(i32::MAX))
+        } else {
+            let request = request.set_next_token(at.page.take());
+            request.max_results(i32::try_from(size.max(LEAST)).unwrap_or(i32::MAX))
+        };
+        let request = request.set_filters(Some(filters));
         let answer = self.caller.call("DescribeInstances", request.send()).await?;
-        let next = answer.next_token.filter(|token| !token.is_empty());
-        let instances = flatten(answer.reservations);
+        let mut instances = flatten(answer.reservations);
+        if !is_rest {
+            at.page = answer.next_token.filter(|token| !token.is_empty());
+            let rest = instances.split_off(instances.len().min(most));
+            at.rest.extend(rest.into_iter().filter_map(|instance| instance.instance_id));
+        }
         let mut fresh = Vec::with_capacity(instances.len());
         for from in &instances {
-            if !at.seen.contains(from.instance_id().unwrap_or_default()) {
-                fresh.push(self.instance(from)?);
-            }
+            fresh.push(self.instance(from)?);
         }
-        let rest = fresh.split_off(fresh.len().min(usize::try_from(size).unwrap_or(usize::MAX)));
-        let next = if rest.is_empty() {
-            next.map(|page| Position { page: Some(page), seen: BTreeSet::new() })
-        } else {
-            Some(at.behind(&fresh))
-        };
+        let next = (!at.rest.is_empty() || at.page.is_some()).then(|| at.token());
         fresh.retain(|instance| filter.matches(instance));
-        Ok(InstancePage::new(fresh, next.map(|next| next.token())))
+        Ok(InstancePage::new(fresh, next))
     }
 
     /// All instances that pass filters of EC2.
@@ -136,11 +145,12 @@ fn filters(filter: &InstanceFilter) -> Option<Vec<sdk::Filter>> {
     Some(all)
 }
 
-/// Where a listing goes on: a page of EC2, and what of it was listed. EC2 has no pages below five.
+/// Where a listing goes on: with the rest of a page of EC2's, by their ids, and then with another page. EC2
+/// has no pages below five, and a page that is read again is not what it was.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Position {
+    rest: Vec<String>,
     page: Option<String>,
-    seen: BTreeSet<String>,
 }
 
 impl Position {
@@ -150,36 +160,29 @@ impl Position {
     fn parse(token: &PageToken) -> Result<Self> {
         let foreign = || Error::invalid("the token is not from a listing of instances");
         let mut parts = token.as_str().splitn(3, '/');
-        let (Some(Self::MARK), Some(seen), Some(page)) = (parts.next(), parts.next(), parts.next())
+        let (Some(Self::MARK), Some(rest), Some(page)) = (parts.next(), parts.next(), parts.next())
         else {
             return Err(foreign());
         };
-        let legal = |id: &str| {
+        let legal = |id: &String| {
             id.len() <= 64
                 && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
-        let seen: BTreeSet<_> =
-            seen.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect();
+        let rest: Vec<_> = rest.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect();
         // A page of EC2 has whole reservations, and may be longer than it was asked to be.
-        if seen.len() > MOST as usize || !seen.iter().all(|id| legal(id)) {
+        if rest.len() > 2 * MOST as usize || !rest.iter().all(legal) {
             return Err(foreign());
         }
-        if seen.is_empty() && page.is_empty() || page.contains(char::is_whitespace) {
+        if rest.is_empty() && page.is_empty() || page.contains(char::is_whitespace) {
             return Err(foreign());
         }
-        Ok(Self { page: Some(page.to_owned()).filter(|page| !page.is_empty()), seen })
-    }
-
-    /// Behind more instances of the same page.
-    fn behind(mut self, instances: &[Instance]) -> Self {
-        self.seen.extend(instances.iter().map(|instance| instance.id.native().to_owned()));
-        self
+        Ok(Self { rest, page: Some(page.to_owned()).filter(|page| !page.is_empty()) })
     }
 
     fn token(&self) -> PageToken {
-        let seen = self.seen.iter().map(String::as_str).collect::<Vec<_>>().join(",");
+        let rest = self.rest.join(",");
         let page = self.page.as_deref().unwrap_or_default();
-        PageToken::new(format!("{}/{seen}/{page}", Self::MARK))
+        PageToken::new(format!("{}/{rest}/{page}", Self::MARK))
     }
 }
 
@@ -189,11 +192,11 @@ mod tests {
 
     #[test]
     fn a_position_survives_text() {
-        let seen = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
+        let rest = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
         for position in [
-            Position { page: Some("a/b+c==".into()), seen: seen(&[]) },
-            Position { page: Some("x".into()), seen: seen(&["i-1", "i-2"]) },
-            Position { page: None, seen: seen(&["i-1"]) },
+            Position { page: Some("a/b+c==".into()), rest: rest(&[]) },
+            Position { page: Some("x".into()), rest: rest(&["i-2", "i-1"]) },
+            Position { page: None, rest: rest(&["i-1"]) },
         ] {
             assert_eq!(Position::parse(&position.token()).unwrap(), position);
         }
