@@ -63,7 +63,7 @@ impl Record {
     /// Checks what there is once a create has ended.
     pub(crate) fn after_create(&self, lab: &Lab, others: &Bystanders) -> Vec<String> {
         let mut wrong = self.tags(lab, others);
-        let there = There::of(self.inventory(lab, others), lab);
+        let there = There::of(&self.inventory(lab, others), lab);
         let Some((last, earlier)) = self.ends.split_last() else { return wrong };
         let alone = earlier.iter().all(End::is_nothing);
         match last {
@@ -147,7 +147,7 @@ impl Record {
         end: &End,
     ) -> Vec<String> {
         let mut wrong = self.tags(lab, others);
-        let there = There::of(self.inventory(lab, others), lab);
+        let there = There::of(&self.inventory(lab, others), lab);
         let lives = lab.state_of(native).is_some_and(|state| is_living(&state));
         match end {
             End::Made(_) if lives => wrong.push(format!("{native} lives on")),
@@ -155,11 +155,11 @@ impl Record {
                 wrong.push("the security group is left".into());
             }
             // What is named may be gone all the same: the answer that would have said so was lost.
-            End::Failed { outcome: Outcome::Applied, leaked, .. } => {
-                if !lives && there.instances.is_empty() {
-                    let unnamed = there.all().filter(|it| !leaked.iter().any(|l| names(l, it)));
-                    wrong.extend(unnamed.map(|it| format!("not named: {} {}", it.kind, it.id)));
-                }
+            End::Failed { outcome: Outcome::Applied, leaked, .. }
+                if !lives && there.instances.is_empty() =>
+            {
+                let unnamed = there.all().filter(|it| !leaked.iter().any(|l| names(l, it)));
+                wrong.extend(unnamed.map(|it| format!("not named: {} {}", it.kind, it.id)));
             }
             _ => {}
         }
@@ -207,7 +207,7 @@ struct There {
 }
 
 impl There {
-    fn of(all: Vec<Ec2Resource>, lab: &Lab) -> Self {
+    fn of(all: &[Ec2Resource], lab: &Lab) -> Self {
         let of = |kind: &str| {
             let lives = |it: &Ec2Resource| {
                 it.kind != "instance" || lab.state_of(&it.id).is_some_and(|it| is_living(&it))

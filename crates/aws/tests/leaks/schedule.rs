@@ -78,7 +78,7 @@ impl Play {
         all[usize::try_from(self.below(all.len() as u64)).unwrap()].clone()
     }
 
-    fn line(&mut self, line: String) {
+    fn line(&mut self, line: &str) {
         let at = self.lab.clock.monotonic();
         self.report.lines.push(format!("{at:?} {line}"));
     }
@@ -105,16 +105,16 @@ impl Play {
             if let Some(token) = &job.token {
                 self.lab.most.lock().unwrap().insert(token.clone(), job.most());
             }
-            self.line(format!("{job:?}"));
+            self.line(&format!("{job:?}"));
             self.records.push(Record::new(job));
         }
         let visible = Duration::from_millis(self.one_of(&[0, 0, 500, 2_000, 5_000, 20_000]));
         self.lab.ec2().lag_drawn(self.random.next_u64(), visible, 0);
-        self.line(format!("lag: {visible:?}"));
+        self.line(&format!("lag: {visible:?}"));
         self.draw_limits();
         self.draw_rules();
         let rates = self.draw_rates();
-        self.line(format!("{rates:?}"));
+        self.line(&format!("{rates:?}"));
         self.lab.emulator.faults().seeded(self.random.next_u64(), rates);
     }
 
@@ -127,18 +127,18 @@ impl Play {
                 for zone in ["a", "b", "c"] {
                     ec2.capacity(format!("{REGION}{zone}"), TYPE, room);
                 }
-                self.line(format!("room for {room}"));
+                self.line(&format!("room for {room}"));
             }
             1 => {
                 let more = usize::try_from(self.below(4)).unwrap();
                 ec2.quota_instances(ec2.instances().len() + more);
-                self.line(format!("quota for {more}"));
+                self.line(&format!("quota for {more}"));
             }
             2 => {
                 let failing = 1 + usize::try_from(self.below(3)).unwrap();
                 ec2.fail_launches(REGION, failing, "Server.InternalError", "failed").unwrap();
                 self.records.iter_mut().for_each(|record| record.may_fail = true);
-                self.line(format!("{failing} launches fail"));
+                self.line(&format!("{failing} launches fail"));
             }
             _ => {}
         }
@@ -178,7 +178,7 @@ impl Play {
                 Fault::ResetBeforeResponse,
             ]);
             let (nth, times) = (1 + self.below(3), self.one_of(&[1, 2, 6, 1_000]));
-            self.line(format!("{operation} {nth} +{times}: {fault:?}"));
+            self.line(&format!("{operation} {nth} +{times}: {fault:?}"));
             let rule = Rule::new(fault).operation(operation).nth(nth).times(times);
             self.lab.emulator.faults().push(rule);
         }
@@ -228,7 +228,7 @@ impl Play {
     async fn create(&mut self, n: usize) {
         let (cut, killed) = self.draw_cut();
         let job = self.records[n].job.clone();
-        self.line(format!("create {}: {cut:?}, killed: {killed}", job.name));
+        self.line(&format!("create {}: {cut:?}, killed: {killed}", job.name));
         self.blur(n, cut.as_ref());
         let work = job.create(&*self.client.compute);
         let end = self.client.tap.until_cut(cut, work).await.unwrap_or(End::Gone);
@@ -246,7 +246,7 @@ impl Play {
         let job = self.records[n].job.clone();
         let other = self.lab.client(self.random.next_u64()).await;
         let ((first, _), (second, _)) = (self.draw_cut(), self.draw_cut());
-        self.line(format!("create {} twice: {first:?}, {second:?}", job.name));
+        self.line(&format!("create {} twice: {first:?}, {second:?}", job.name));
         self.blur(n, first.as_ref());
         self.blur(n, second.as_ref());
         let one = self.client.tap.until_cut(first, job.create(&*self.client.compute));
@@ -263,7 +263,7 @@ impl Play {
 
     async fn terminate(&mut self, n: usize, native: &str) {
         let (cut, killed) = self.draw_cut();
-        self.line(format!("terminate {native}: {cut:?}, killed: {killed}"));
+        self.line(&format!("terminate {native}: {cut:?}, killed: {killed}"));
         self.blur(n, cut.as_ref());
         self.records[n].terminated.insert(native.to_owned());
         let id = InstanceId::new("aws", REGION, native).unwrap();
@@ -314,7 +314,7 @@ impl Play {
     }
 
     fn tell(&mut self, end: &End) {
-        self.line(format!("  {end:?}"));
+        self.line(&format!("  {end:?}"));
         match end {
             End::Made(_) => self.report.tally.made += 1,
             End::Failed { leaked, .. } => {
@@ -351,7 +351,7 @@ impl Play {
         if self.below(3) == 0 {
             // One that is itself interrupted.
             let (cut, _) = self.draw_cut();
-            self.line(format!("sweep: {cut:?}"));
+            self.line(&format!("sweep: {cut:?}"));
             let client = self.lab.client(self.random.next_u64()).await;
             let _ = self.sweep(&client, cut).await;
         }
@@ -403,7 +403,7 @@ impl Play {
                 return;
             }
         };
-        self.line(format!("{report:?}"));
+        self.line(&format!("{report:?}"));
         self.report.tally.swept += report.removed.len();
         for (what, error) in &report.failed {
             self.report.wrong.push(format!("the sweep could not remove {what}: {error:?}"));

@@ -138,7 +138,7 @@ fn job(operation: &str) -> Job {
 
 /// Plays a create in which the requests of an operation fail, and sweeps.
 async fn fails(operation: &'static str, fault: Fault, times: u64, end: Becomes, left: &[&str]) {
-    let stage = Stage::new(operation.len() % 2 == 0).await;
+    let stage = Stage::new(operation.len().is_multiple_of(2)).await;
     stage.fault(operation, &fault, times);
     let mut record = Record::new(job(operation));
     let found = stage.create(&record.job, None).await;
