@@ -236,6 +236,7 @@ impl Play {
         self.look_for_late_effects(n);
         let wrong = self.records[n].after_create(&self.lab, &self.others);
         self.report.wrong.extend(wrong);
+        self.look_for_strays();
         if killed {
             self.client = self.lab.client(self.random.next_u64()).await;
         }
@@ -370,6 +371,16 @@ impl Play {
         }
         let twins = std::mem::take(&mut *self.lab.twins());
         self.report.wrong.extend(twins);
+    }
+
+    /// Each thing there is belongs to others, or tells for which job it was made.
+    fn look_for_strays(&mut self) {
+        for it in self.lab.inventory() {
+            let is_known = self.records.iter().any(|record| record.job.made(&it));
+            if !is_known && !self.others.has(&it) {
+                self.report.wrong.push(format!("nobody can tell what it is: {it:?}"));
+            }
+        }
     }
 
     async fn sweep(
