@@ -53,6 +53,11 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     always(MOTO, "The quotas of EC2 end in status 500.", &["location/quotas"]),
     always(
         MOTO,
+        "Detaching a volume without naming its instance ends in status 500.",
+        &["facet/snapshot"],
+    ),
+    always(
+        MOTO,
         "A volume can be attached twice, and deleted while it is attached.",
         &["facet/attached_volume"],
     ),
