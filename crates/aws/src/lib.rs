@@ -37,6 +37,8 @@ mod error;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(feature = "s3")]
+mod service;
+#[cfg(feature = "s3")]
 mod session;
 #[cfg(feature = "s3")]
 mod sign;

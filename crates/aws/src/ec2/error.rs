@@ -7,17 +7,17 @@ use polycloud_wire::{Answer, Refusal};
 use serde::Deserialize;
 
 use super::codes;
-use super::service::Dialect;
+use super::service::Protocol;
 use crate::error::{Details, assemble};
 
 const REQUEST_ID: &str = "x-amzn-requestid";
 const ERROR_TYPE: &str = "x-amzn-errortype";
 
 /// What a refusal means.
-pub(super) fn refusal(dialect: Dialect, answer: &Answer<'_>) -> Refusal {
-    let details = match dialect {
-        Dialect::Query => Details::read(answer.body),
-        Dialect::Json => read_json(answer),
+pub(super) fn refusal(protocol: Protocol, answer: &Answer<'_>) -> Refusal {
+    let details = match protocol {
+        Protocol::Query => Details::read(answer.body),
+        Protocol::Json => read_json(answer),
     };
     let status = answer.status.as_u16();
     let by_status = || {

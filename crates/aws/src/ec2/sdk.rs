@@ -29,7 +29,7 @@ use polycloud_wire::{Call, Class, Failure, Wire, json};
 
 use super::action;
 use super::config::Resolved;
-use super::service::{AwsService, Dialect};
+use super::service::{Ec2Service, Protocol};
 use crate::config::endpoint::Base;
 use crate::credentials;
 use crate::sign::SigV4;
@@ -50,14 +50,14 @@ pub(super) enum JsonService {
 /// Sends requests to the services of a region.
 pub(super) struct Caller {
     client: Client,
-    ec2: Wire<AwsService>,
-    ssm: (Wire<AwsService>, String),
-    quotas: (Wire<AwsService>, String),
+    ec2: Wire<Ec2Service>,
+    ssm: (Wire<Ec2Service>, String),
+    quotas: (Wire<Ec2Service>, String),
 }
 
 impl Caller {
     pub(super) fn new(resolved: &Resolved) -> Self {
-        let ec2 = wire(resolved, "ec2", Dialect::Query);
+        let ec2 = wire(resolved, "ec2", Protocol::Query);
         let config = Config::builder()
             .behavior_version(credentials::behavior())
             .region(Region::new(resolved.region.clone()))
@@ -76,9 +76,9 @@ impl Caller {
         Self {
             client: Client::from_conf(config),
             ec2,
-            ssm: (wire(resolved, "ssm", Dialect::Json), url(&resolved.endpoints.ssm)),
+            ssm: (wire(resolved, "ssm", Protocol::Json), url(&resolved.endpoints.ssm)),
             quotas: (
-                wire(resolved, "servicequotas", Dialect::Json),
+                wire(resolved, "servicequotas", Protocol::Json),
                 url(&resolved.endpoints.quotas),
             ),
         }
@@ -148,8 +148,8 @@ impl fmt::Debug for Caller {
     }
 }
 
-fn wire(resolved: &Resolved, service: &'static str, dialect: Dialect) -> Wire<AwsService> {
-    let service = AwsService {
+fn wire(resolved: &Resolved, service: &'static str, dialect: Protocol) -> Wire<Ec2Service> {
+    let service = Ec2Service {
         credentials: resolved.credentials.clone(),
         signer: SigV4::new(resolved.region.clone(), service),
         dialect,
@@ -164,7 +164,7 @@ fn wire(resolved: &Resolved, service: &'static str, dialect: Dialect) -> Wire<Aw
 
 /// What the SDK sends by.
 #[derive(Debug, Clone)]
-struct WireClient(Wire<AwsService>);
+struct WireClient(Wire<Ec2Service>);
 
 impl SdkHttpClient for WireClient {
     fn http_connector(
@@ -184,7 +184,7 @@ impl HttpConnector for WireClient {
 }
 
 async fn exchange(
-    wire: &Wire<AwsService>,
+    wire: &Wire<Ec2Service>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ConnectorError> {
     let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;

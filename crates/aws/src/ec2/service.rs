@@ -1,66 +1,31 @@
-use std::fmt;
-use std::sync::Arc;
-use std::time::SystemTime;
-
-use polycloud_core::{Error, ErrorKind, Result};
-use polycloud_wire::client::RequestBody;
-use polycloud_wire::{Answer, Reason, Refusal, Service};
+use polycloud_core::{Error, ErrorKind};
+use polycloud_wire::{Answer, Reason, Refusal};
 
 use super::action::OTHER;
 use super::error;
-use crate::credentials::{CredentialSource, Credentials};
-use crate::sign::SigV4;
+use crate::service::{AwsService, Dialect};
 
-/// How a service says that it refuses.
+/// EC2, or one of its sisters, as the wire knows it.
+pub(super) type Ec2Service = AwsService<Protocol>;
+
+/// What a service speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
-    /// By the XML of the EC2 Query protocol.
+pub(super) enum Protocol {
+    /// The EC2 Query protocol, with XML.
     Query,
-    /// By the JSON of the AWS JSON protocol.
+    /// The AWS JSON protocol.
     Json,
 }
 
-/// How a service of Amazon's other than S3 is spoken to.
-pub(super) struct AwsService {
-    pub(super) credentials: CredentialSource,
-    pub(super) signer: SigV4,
-    pub(super) dialect: Dialect,
-}
-
-impl Service for AwsService {
-    type Credentials = Credentials;
-
-    fn provider(&self) -> &'static str {
-        crate::PROVIDER
-    }
-
-    async fn authorize(
-        &self,
-        request: &mut http::Request<RequestBody>,
-        now: SystemTime,
-    ) -> Result<Option<Arc<Credentials>>> {
-        let credentials = match self.credentials.cached() {
-            Some(credentials) => Some(credentials),
-            None => self.credentials.get().await?,
-        };
-        if let Some(credentials) = &credentials {
-            self.signer.sign(request, credentials, now)?;
-        }
-        Ok(credentials)
-    }
-
-    fn forget(&self, credentials: &Arc<Credentials>) {
-        self.credentials.forget(credentials);
-    }
-
+impl Dialect for Protocol {
     fn refusal(&self, answer: &Answer<'_>) -> Refusal {
-        error::refusal(self.dialect, answer)
+        error::refusal(*self, answer)
     }
 
     /// None of these services says that it fails in an answer that has the status of a success. But the
     /// parser of the SDK takes a document that is cut off for a complete one.
     fn hidden_refusal(&self, answer: &Answer<'_>) -> Option<Refusal> {
-        if self.dialect == Dialect::Json || is_complete(answer.operation, answer.body) {
+        if *self == Self::Json || is_complete(answer.operation, answer.body) {
             return None;
         }
         let error = Error::new(ErrorKind::InvalidResponse)
@@ -77,11 +42,5 @@ pub(super) fn is_complete(operation: &str, body: &[u8]) -> bool {
         // An action that is not known by its name.
         OTHER => !rest.is_empty(),
         _ => rest.strip_suffix(operation.as_bytes()).is_some_and(|rest| rest.ends_with(b"</")),
-    }
-}
-
-impl fmt::Debug for AwsService {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AwsService").field("signer", &self.signer).finish_non_exhaustive()
     }
 }

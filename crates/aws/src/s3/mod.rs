@@ -82,6 +82,7 @@ impl S3Store {
         let service = S3Service {
             credentials: account.credentials.clone(),
             signer: SigV4::new(account.region.clone(), "s3"),
+            dialect: self::service::S3,
         };
         let wire = Wire::builder(service, Arc::clone(&account.client))
             .clock(Arc::clone(&account.clock))

@@ -6,7 +6,7 @@ use polycloud_wire::{Reason, Refusal};
 
 use super::super::codes::{BY_ENDING, CODES};
 use super::super::error::refusal;
-use super::super::service::Dialect;
+use super::super::service::Protocol;
 use super::*;
 
 /// Code, status, kind, reason, radius: what Amazon documents, row by row; codes of all services; codes
@@ -159,10 +159,10 @@ const GOLDEN: &[(&str, u16, ErrorKind, Reason, BlastRadius)] = {
     ]
 };
 
-fn read(dialect: Dialect, status: u16, headers: &HeaderMap, body: &str) -> Refusal {
+fn read(protocol: Protocol, status: u16, headers: &HeaderMap, body: &str) -> Refusal {
     let status = StatusCode::from_u16(status).unwrap();
     let operation = "RunInstances";
-    refusal(dialect, &polycloud_wire::Answer { operation, status, headers, body: body.as_bytes() })
+    refusal(protocol, &polycloud_wire::Answer { operation, status, headers, body: body.as_bytes() })
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn codes_mean_what_they_should() {
     for (code, status, kind, reason, radius) in GOLDEN {
         let body = error_document(code, "Their words.");
         let Refusal { error, reason: found } =
-            read(Dialect::Query, *status, &HeaderMap::new(), &body);
+            read(Protocol::Query, *status, &HeaderMap::new(), &body);
         assert_eq!((error.kind(), found, error.radius()), (*kind, *reason, *radius), "{code}");
         assert_eq!((error.code(), error.status()), (Some(*code), Some(*status)));
         assert_eq!(error.request_id(), Some("ea966190-f9aa-478e-9ede-example"));
@@ -204,16 +204,16 @@ fn refusals_in_json_are_read() {
         "ParameterNotFound:http://internal.amazon.com/coral/com.amazonaws.ssm/",
     ] {
         let body = format!("{{\"__type\":\"{kind}\",\"message\":\"no\"}}");
-        let error = read(Dialect::Json, 400, &headers, &body).error;
+        let error = read(Protocol::Json, 400, &headers, &body).error;
         assert_eq!((error.kind(), error.code()), (ErrorKind::NotFound, Some("ParameterNotFound")));
         assert_eq!((error.message(), error.request_id()), ("no", Some("R7")));
     }
     headers.insert("x-amzn-errortype", HeaderValue::from_static("ThrottlingException:"));
-    let Refusal { error, reason } = read(Dialect::Json, 400, &headers, "{\"Message\":\"slow\"}");
+    let Refusal { error, reason } = read(Protocol::Json, 400, &headers, "{\"Message\":\"slow\"}");
     assert_eq!((error.kind(), reason), (ErrorKind::RateLimited, Reason::Throttled));
     assert_eq!(error.message(), "slow");
     for body in ["", "no json", "[1]", "{\"__type\":1}"] {
-        let error = read(Dialect::Json, 500, &HeaderMap::new(), body).error;
+        let error = read(Protocol::Json, 500, &HeaderMap::new(), body).error;
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{body}");
     }
 }
@@ -232,7 +232,7 @@ fn what_newcomers_meet_says_what_to_do() {
         (400, "OperationNotPermitted", "protection"),
     ] {
         let body = error_document(code, "W.");
-        let error = read(Dialect::Query, status, &HeaderMap::new(), &body).error;
+        let error = read(Protocol::Query, status, &HeaderMap::new(), &body).error;
         assert!(error.message().contains(advice), "{code}: {error}");
     }
 }
@@ -240,7 +240,7 @@ fn what_newcomers_meet_says_what_to_do() {
 #[test]
 fn hostile_documents_are_survived() {
     let long = "x".repeat(100_000);
-    let read = |body: &str| read(Dialect::Query, 400, &HeaderMap::new(), body).error;
+    let read = |body: &str| read(Protocol::Query, 400, &HeaderMap::new(), body).error;
     assert!(read(&error_document(&long, &long)).to_string().len() < 1_000);
     let error = read(&error_document("InvalidParameterValue", "a&#10;\u{1b}[31mb"));
     assert!(!error.message().contains(|char: char| char.is_control()), "{error}");
