@@ -47,7 +47,7 @@ impl Case {
 
     /// How long instances take until they run, in milliseconds.
     pub(crate) fn pending(self) -> u64 {
-        if self == Self::Wait { 3_000 } else { 0 }
+        if self == Self::Wait { 2_000 } else { 0 }
     }
 }
 
