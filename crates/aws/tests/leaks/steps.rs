@@ -274,6 +274,36 @@ fn a_caller_that_goes_leaves_what_was_made_until_it_comes_back_or_sweeps() {
 }
 
 #[test]
+fn those_that_are_seen_one_by_one_are_found_all() {
+    on_paused_time(async {
+        for seed in 0..6 {
+            let stage = Stage::new(false).await;
+            stage.lab.ec2().lag_drawn(seed, Duration::from_secs(10), 0);
+            let mut record = Record::new(Job::many("web", 1, 3));
+            record.ends.push(stage.create(&record.job, Some(after("RunInstances"))).await);
+            stage.lab.pass(Duration::from_secs(4)).await;
+            let again = stage.create(&record.job, None).await;
+            assert_eq!(Becomes::of(&again), Becomes::Made(3), "{seed}: {again:?}");
+            record.ends.push(again);
+            stage.check(&record);
+            stage.sweep(Duration::from_secs(10)).await;
+        }
+        // The answer to the launch is lost for good, and all of it is to be taken back.
+        for seed in 0..6 {
+            let stage = Stage::new(false).await;
+            stage.lab.ec2().lag_drawn(seed, Duration::from_secs(10), 0);
+            stage.fault("RunInstances", &lost(), u64::MAX);
+            let mut record = Record::new(Job::many("web", 1, 3));
+            let found = stage.create(&record.job, None).await;
+            assert_eq!(Becomes::of(&found), Becomes::nothing(), "{seed}: {found:?}");
+            record.ends.push(found);
+            stage.check(&record);
+            stage.sweep(Duration::from_secs(10)).await;
+        }
+    });
+}
+
+#[test]
 fn a_request_that_is_not_sent_any_more_makes_nothing() {
     on_paused_time(async {
         for (operation, left) in [
