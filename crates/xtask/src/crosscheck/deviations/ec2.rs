@@ -1,6 +1,6 @@
 //! Where moto does not do what Amazon EC2 does.
 
-use super::{Deviation, always};
+use super::{Deviation, always, sometimes};
 
 const MOTO: &str = "servers/moto-ec2";
 
@@ -14,6 +14,11 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         MOTO,
         "Of a number between two, the smaller is launched, whatever there is room for.",
         &["many/shortfall"],
+    ),
+    sometimes(
+        MOTO,
+        "A listing is lost when what its page ended with no longer passes the filter.",
+        &["list/changes_meanwhile"],
     ),
     always(
         MOTO,

@@ -1,6 +1,7 @@
 //! Our compute against servers of others that stand in for EC2.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::TryStreamExt as _;
@@ -8,8 +9,11 @@ use polycloud_aws::{Ec2Config, Session};
 use polycloud_conformance::{Harness, StoreSetup};
 use polycloud_core::capability::Capabilities;
 use polycloud_core::clock::{Clock, SystemClock};
-use polycloud_core::compute::{Compute, ComputeExt as _, InstanceFilter, TerminateOptions};
+use polycloud_core::compute::{
+    Compute, ComputeExt as _, InstanceFilter, TerminateOptions, WaitOptions,
+};
 use polycloud_core::object::{Buckets, ObjectStore};
+use polycloud_core::retry::Backoff;
 use polycloud_core::{ErrorKind, Result};
 
 use super::{Kind, Running, launch, or_failure, run_suite};
@@ -90,6 +94,18 @@ impl Harness for Foreign {
 
     fn clock(&self) -> Arc<dyn Clock> {
         SystemClock::shared()
+    }
+
+    fn wait(&self) -> WaitOptions {
+        // What does not happen at once there never happens.
+        let backoff = Backoff::DEFAULT
+            .with_bounds(Duration::from_millis(50), Duration::from_millis(500))
+            .with_jitter(false);
+        WaitOptions::default()
+            .with_clock(self.clock())
+            .with_timeout(Duration::from_secs(20))
+            .with_consistency(Duration::from_secs(5))
+            .with_backoff(backoff)
     }
 
     async fn cleanup(&self) {
