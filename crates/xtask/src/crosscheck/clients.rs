@@ -203,9 +203,10 @@ mod tests {
     #[test]
     fn every_script_is_there_and_every_part_has_a_name_of_its_own() {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/crosscheck/scripts");
-        for (n, part) in PARTS.iter().enumerate() {
+        let all: Vec<_> = PARTS.iter().chain(EC2_PARTS).collect();
+        for (n, part) in all.iter().enumerate() {
             assert!(scripts.join(part.script).is_file(), "{}", part.script);
-            assert!(PARTS.iter().skip(n + 1).all(|other| other.name != part.name), "{}", part.name);
+            assert!(all.iter().skip(n + 1).all(|other| other.name != part.name), "{}", part.name);
         }
     }
 }
