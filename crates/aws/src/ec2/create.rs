@@ -1,9 +1,7 @@
 //! Creating instances: once, completely, or not at all.
 
 use aws_sdk_ec2::types as sdk;
-use polycloud_core::compute::{
-    Count, CreateOptions, CreateReport, Hardware, ImageSelector, Instance, InstanceSpec,
-};
+use polycloud_core::compute::{Count, CreateOptions, CreateReport, Instance, InstanceSpec};
 use polycloud_core::{Error, ErrorKind, Outcome, ResourceRef, Result};
 
 use super::launch::{Made, Plan};
@@ -13,7 +11,7 @@ use super::names::is_named;
 use super::patience::CONSISTENCY;
 use super::plan::Request;
 use super::removal::{is_ending, unsure};
-use super::{Ec2Compute, Inner, image, tags, types, user_data};
+use super::{Ec2Compute, Inner, tags, user_data};
 
 /// Client tokens that EC2 remembers of instances that were removed again, at most.
 const ATTEMPTS: u32 = 8;
@@ -49,7 +47,11 @@ impl Ec2Compute {
         let most = u32::try_from(names.len()).unwrap_or(u32::MAX).min(count.max());
         let count = (count.min(), most);
         let plan = Plan { request: &request, hardware, image, user_data, names, count };
-        let instances = self.build(&plan).await?;
+        let built = self.build(&plan).await;
+        if built.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            inner.choice.forget();
+        }
+        let instances = built?;
         let all = plan.names.len() == request.names.len();
         let shortfall = if all { ErrorKind::NoCapacity } else { ErrorKind::AlreadyExists };
         inner.report(&request, &instances, shortfall)
@@ -172,26 +174,6 @@ impl Ec2Compute {
 }
 
 impl Inner {
-    /// The machine, and the image for its architecture.
-    async fn hardware_and_image(
-        &self,
-        spec: &InstanceSpec,
-    ) -> Result<(polycloud_core::compute::InstanceType, image::ResolvedImage)> {
-        let zone = spec.placement.zone.as_deref();
-        // An image that is named decides about the architecture, where the machine is left open.
-        if let (ImageSelector::Id(id), Hardware::Needs(needs)) = (&spec.image, &spec.hardware)
-            && needs.arch.is_none()
-        {
-            let image = image::by_id(self, id).await?;
-            let needs = needs.with_arch(image.image.arch);
-            let hardware = types::choose(self, &Hardware::Needs(needs), zone).await?;
-            return Ok((hardware, image));
-        }
-        let hardware = types::choose(self, &spec.hardware, zone).await?;
-        let image = image::resolve(self, &spec.image, hardware.arch).await?;
-        Ok((hardware, image))
-    }
-
     /// All instances that a create has launched, of which some are seen: those that were launched together
     /// are not all seen at the same time.
     async fn all_launched(

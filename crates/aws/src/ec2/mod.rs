@@ -2,6 +2,7 @@
 
 mod action;
 mod capabilities;
+mod choice;
 mod codes;
 mod compute;
 mod config;
@@ -63,6 +64,7 @@ struct Inner {
     capabilities: Capabilities,
     caller: Caller,
     catalogue: types::Catalogue,
+    choice: choice::Last<choice::Choice>,
     consoles: console::Consoles,
     fresh: fresh::Fresh,
     /// The subnet that instances are created in, if not the default one of their zone.
@@ -86,6 +88,7 @@ impl Ec2Compute {
             capabilities: capabilities::of(resolved.hibernates),
             caller: Caller::new(&resolved),
             catalogue: types::Catalogue::default(),
+            choice: choice::Last::default(),
             consoles: console::Consoles::default(),
             fresh: fresh::Fresh::default(),
             journal: resolved.journal.map(|path| IntentJournal::new(path, random)),
