@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use polycloud_core::{Outcome, ResourceRef};
-use polycloud_emulator::Ec2Resource;
+use polycloud_emulator::{Ec2Resource, Fault};
 
 use crate::bystanders::Bystanders;
 use crate::job::{End, Job};
@@ -76,10 +76,10 @@ impl Record {
                     wrong.push("it is not applied, and this is there".into());
                 }
                 let is_known = *outcome == Outcome::Applied;
-                // Of one of several it may be unknown, if it is known of another.
-                let sure: Vec<_> = leaked.iter().filter(|named| is_sure(named)).collect();
-                if is_known && !sure.is_empty() && !sure.iter().any(|named| there.has(named)) {
-                    wrong.push("nothing of what is named is there".into());
+                for named in leaked.iter().filter(|named| is_known && is_sure(named)) {
+                    if !there.has(named) && !removals_were_lost(lab) {
+                        wrong.push(format!("{named} is named, and not there"));
+                    }
                 }
                 if is_known && alone && !self.is_blurred {
                     let unnamed = there.all().filter(|it| !leaked.iter().any(|l| names(l, it)));
@@ -228,6 +228,14 @@ impl There {
     fn has(&self, named: &ResourceRef) -> bool {
         self.all().any(|it| names(named, it))
     }
+}
+
+/// Whether answers to removals were lost, so that what is named may be gone.
+fn removals_were_lost(lab: &Lab) -> bool {
+    lab.emulator.faults().fired().iter().any(|fired| {
+        let removes = ["Delete", "Terminate"].iter().any(|it| fired.operation.starts_with(it));
+        removes && !matches!(fired.fault, Fault::Status { .. })
+    })
 }
 
 /// Whether a reference means what was there for sure, and not what an answer that was lost may have told.
