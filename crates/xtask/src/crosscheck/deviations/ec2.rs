@@ -17,8 +17,17 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     ),
     sometimes(
         MOTO,
-        "A listing is lost when what its page ended with no longer passes the filter.",
-        &["list/changes_meanwhile"],
+        "A listing is lost when what its page ended with no longer passes the filter, as the instances of \
+         other cases do at any time.",
+        &[
+            "list/by_everything",
+            "list/changes_meanwhile",
+            "list/pages_of_any_size",
+            "list/pages_of_one",
+            "list/pages_of_two",
+            "list/pages_of_zero",
+            "list/token_as_text",
+        ],
     ),
     always(
         MOTO,
